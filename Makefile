@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# seep: build with `make`, see `make help` for the rest.
+#
+# Everything generated goes below build/ (SAN=1: build/san/, the same under ASan and UBSan).
+
+VERSION := 0.1.0
+CC      ?= gcc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PREFIX  ?= /usr/local
+
+ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+OUT  := build$(if $(SAN),/san)
+
+PKGS   := libbpf jansson sqlite3 ncursesw zlib libelf
+CFLAGS ?= -O2 -g
+CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter -Wno-format-truncation \
+	  -fstack-protector-strong -DSEEP_VERSION='"$(VERSION)"'
+ifdef SAN
+CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+else
+CFLAGS  += -D_FORTIFY_SOURCE=2
+LDFLAGS += -Wl,-z,relro,-z,now
+endif
+CPPFLAGS += -Iinclude -Iuser -Ibuild/bpf $(PKG_CFLAGS)
+LDLIBS   += $(PKG_LIBS) -lm -lpthread
+
+# asked for once, and only when something is compiled
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+
+BPFFLAGS := -g -O2 -target bpf -mcpu=v2 -D__TARGET_ARCH_$(ARCH) -Ivmlinux -Iinclude -Ibpf \
+	    -Wall -Wextra -Werror -Wno-unused-parameter -Wno-unknown-warning-option
+
+BPF_SRCS  := $(wildcard bpf/*.bpf.c)
+SKELS     := $(BPF_SRCS:bpf/%.bpf.c=build/bpf/%.skel.h)
+USER_SRCS := $(filter-out user/main.c,$(wildcard user/*.c user/*/*.c))
+USER_OBJS := $(USER_SRCS:%.c=$(OUT)/%.o)
+LIB       := $(OUT)/libseep.a
+
+UNIT_TESTS   := $(patsubst tests/unit/test_%.c,$(OUT)/tests/unit/test_%,$(wildcard tests/unit/test_*.c))
+KERNEL_TESTS := $(patsubst tests/kernel/test_%.c,$(OUT)/tests/kernel/test_%,$(wildcard tests/kernel/test_*.c))
+WORKLOADS    := $(patsubst tests/workloads/%.c,build/tests/workloads/%,$(wildcard tests/workloads/*.c))
+BENCHES      := $(patsubst bench/%.c,build/bench/%,$(filter-out bench/anchors.c,$(wildcard bench/*.c)))
+
+Q := $(if $(V),,@)
+msg = @printf '  %-8s %s\n' $(1) $(2)
+
+.PHONY: all
+all: $(OUT)/seep
+
+$(OUT)/seep: $(OUT)/user/main.o $(LIB)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(LIB): $(USER_OBJS)
+	$(call msg,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(OUT)/%.o: %.c | $(SKELS)
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+build/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/seep/*.h vmlinux/*.h vmlinux/*/*.h)
+	$(call msg,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
+
+build/bpf/%.skel.h: build/bpf/%.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
+
+# ---- tests --------------------------------------------------------------------------------
+
+$(OUT)/tests/unit/%: tests/unit/%.c $(LIB)
+	$(call msg,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIB) -lcmocka $(LDLIBS) -o $@
+
+$(OUT)/tests/kernel/%: tests/kernel/%.c $(LIB)
+	$(call msg,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIB) -lcmocka $(LDLIBS) -o $@
+
+build/tests/workloads/%: tests/workloads/%.c
+	$(call msg,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread $< -o $@
+
+.PHONY: unit-tests kernel-tests workloads benches
+unit-tests: $(UNIT_TESTS)
+kernel-tests: $(KERNEL_TESTS)
+workloads: $(WORKLOADS)
+benches: $(BENCHES)
+
+# All four rings; what cannot run says why. The native rings run under ASan and UBSan.
+.PHONY: test
+test: all
+	$(Q)$(MAKE) --no-print-directory SAN=1 unit-tests
+	$(Q)$(MAKE) --no-print-directory kernel-tests workloads benches replay-gen
+	$(Q)tests/run.sh
+
+# ---- benches ------------------------------------------------------------------------------
+
+REPLAY_OBJS := $(patsubst %.c,build/%.o,$(filter-out tests/replay/gen.c,$(wildcard tests/replay/*.c)))
+
+.PHONY: replay-gen
+replay-gen: $(if $(wildcard tests/replay/gen.c),build/tests/replay/gen)
+
+build/tests/replay/gen: build/tests/replay/gen.o $(REPLAY_OBJS) build/libseep.a
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+build/bench/accuracy: build/bench/accuracy.o build/bench/anchors.o $(REPLAY_OBJS) build/libseep.a
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+build/bench/%: build/bench/%.o build/libseep.a
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+.PHONY: bench
+bench: all benches workloads replay-gen
+	$(Q)bench/run.sh
+
+# ---- for people ---------------------------------------------------------------------------
+
+.PHONY: deps run demo install clean help format
+deps:
+	$(Q)deploy/deps.sh
+
+run: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)deploy/run.sh
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all workloads
+	$(Q)deploy/demo.sh
+
+install: all
+	install -Dm755 build/seep $(DESTDIR)$(PREFIX)/sbin/seep
+	install -Dm644 deploy/completions/seep.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/seep
+	for page in docs/man/*.[18]; do \
+		install -Dm644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+	done
+	install -d -m700 $(DESTDIR)/var/lib/seep
+
+clean:
+	rm -rf build
+
+format:
+	clang-format -i $(filter-out %.skel.h,$(wildcard bpf/*.[ch] user/*.[ch] user/*/*.[ch] tests/*/*.[ch] bench/*.[ch]))
+
+help:
+	@echo 'make           build build/seep (needs only packages, no running BTF kernel)'
+	@echo 'make deps      install what is missing (Debian 12/13, Ubuntu 24.04; as root)'
+	@echo 'make run       deps, build, start the agent and show `seep top` (as root)'
+	@echo 'make demo      one minute: a leaking program among healthy ones (as root)'
+	@echo 'make test      all test rings; the last line counts them (as root for all of them)'
+	@echo 'make bench     print every figure the README claims'
+	@echo 'make install   DESTDIR= PREFIX=$(PREFIX)'
+	@echo 'make clean'
+
+-include $(shell find build -name '*.d' 2>/dev/null)
+.SECONDARY:
+.DELETE_ON_ERROR:

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * compat.bpf.h - every "the kernel moved this" of seep's BPF programs.
+ *
+ * One pair of functions a change, named for what they give, with the commit that made it.
+ * Programs never look at versions; CO-RE decides at load time and the verifier removes the
+ * branch that does not apply.
+ */
+#ifndef SEEP_COMPAT_BPF_H
+#define SEEP_COMPAT_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <seep/rss.h>
+
+/*
+ * f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter", 6.2): mm->rss_stat was a
+ * struct of atomics that rss_stat events carried an exact copy of; since then it is an array of
+ * per-CPU counters, and the event has no count any more.
+ */
+struct mm_struct___percpu {
+	struct percpu_counter rss_stat[SEEP_MM_CNT];
+} __attribute__((preserve_access_index));
+
+typedef struct {
+	long counter;
+} atomic_long_t___x;
+
+struct mm_rss_stat {
+	atomic_long_t___x count[SEEP_MM_CNT];
+} __attribute__((preserve_access_index));
+
+struct mm_struct___atomic {
+	struct mm_rss_stat rss_stat;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool has_percpu_rss(void)
+{
+	return bpf_core_field_exists(((struct mm_struct___percpu *)0)->rss_stat);
+}
+
+/*
+ * The central part of one counter: what batched updates are folded into. `member` must be a
+ * constant after inlining.
+ */
+#define mm_batched_count(mm, member)                                                             \
+	(has_percpu_rss() ?                                                                       \
+		 BPF_CORE_READ((struct mm_struct___percpu *)(mm), rss_stat[member].count) :       \
+		 (s64)BPF_CORE_READ((struct mm_struct___atomic *)(mm),                            \
+				    rss_stat.count[member].counter))
+
+/* Per-CPU parts of a counter; NULL where counters are atomics. */
+#define mm_percpu_parts(mm, member)                                                              \
+	(has_percpu_rss() ?                                                                       \
+		 BPF_CORE_READ((struct mm_struct___percpu *)(mm), rss_stat[member].counters) :    \
+		 NULL)
+
+#endif /* SEEP_COMPAT_BPF_H */

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cli.h - the command table behind `seep COMMAND`.
+ *
+ * A command is one file cmd_NAME.c with one function; adding a command means adding a file and a
+ * row in cli.c. Exit codes are enum seep_exit (out/ctl_proto.h).
+ */
+#ifndef SEEP_CLI_CLI_H
+#define SEEP_CLI_CLI_H
+
+struct cli_command {
+	const char *name;
+	const char *summary; /* one line for `seep --help` */
+	int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+};
+
+/* Dispatch; prints help and version. Returns the exit code. */
+int cli__main(int argc, char **argv);
+
+int cmd_agent(int argc, char **argv);  /* user/agent_cmd.c: the composition root is above cli */
+int cmd_top(int argc, char **argv);
+int cmd_leaks(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_record(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
+
+#endif /* SEEP_CLI_CLI_H */

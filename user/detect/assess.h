@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * assess.h - one look at a view: how it grows, and why that is or is not a leak.
+ *
+ * Without memory of earlier looks; the hysteresis is detector.c's.
+ */
+#ifndef SEEP_DETECT_ASSESS_H
+#define SEEP_DETECT_ASSESS_H
+
+#include "trend.h"
+#include "verdict.h"
+#include "view.h"
+
+#define SCORE_SUSPECT .5
+#define SCORE_OPEN .8
+#define SCORE_SURE .97
+
+struct assessment {
+	double score;        /* 0..1 that growth goes on and is not given back */
+	int warming;         /* too young or too few points to know */
+	int growing;         /* the floor still grows: keeps an open alarm open */
+	enum verdict_class class;
+	const char *reason;  /* static; why it is not a leak, "" when it is */
+	double horizon_s;
+	double since_ago_s;  /* onset, before the last point */
+	double growth_bytes;
+	double slope;        /* bytes per second, and its 95 % interval */
+	double slope_lo;
+	double slope_hi;
+	double last_bytes;
+	double limit_bytes;
+	double to_limit_s;
+	double to_limit_lo_s;
+	double to_limit_hi_s;
+	double step_s;       /* seconds per step of trend */
+	double load_share;   /* part of the growth that the load explains; NAN: no load known */
+	int restarts;        /* runs joined to see the growth; 0: one run was enough */
+	int known;           /* trend is filled */
+	struct trend trend;  /* of the floor, on the horizon */
+};
+
+void assess__none(struct assessment *ret);
+void assess__view(const struct view *v, struct assessment *ret);
+
+#endif /* SEEP_DETECT_ASSESS_H */

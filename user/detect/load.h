@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * load.h - takes out of the memory what the work explains: memory = a + b load + c time.
+ */
+#ifndef SEEP_DETECT_LOAD_H
+#define SEEP_DETECT_LOAD_H
+
+#include "view.h"
+
+struct load_fit {
+	int known;      /* load was there, and enough of it */
+	double b;       /* bytes per unit of load, >= 0 */
+	double b_hi;    /* upper end of its interval */
+	double c;       /* bytes per bucket that time explains, at b */
+	double c_hi;    /* the same at b_hi: what is left when load explains all it can */
+	double c_none;  /* the same without load */
+	float smooth[VIEW_LONG]; /* the load as memory follows it (best of several lags) */
+};
+
+/* Over the joined history of v. */
+void load__fit(const struct view *v, struct load_fit *ret);
+/* Subtract b * (load - its mean) from floors and means of the joined history. */
+void load__remove(const struct load_fit *lf, struct view *v);
+
+#endif /* SEEP_DETECT_LOAD_H */

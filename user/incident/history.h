@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * history.h - incidents in SQLite (WAL): the only place with SQL.
+ *
+ * The schema is versioned (PRAGMA user_version) and migrated on open. Every call returns 0 or a
+ * negative errno and never leaves a transaction open; a full disk or a read-only or corrupt
+ * database makes calls fail, the caller goes on. A corrupt file is moved aside (".corrupt-TIME")
+ * and a new one begun; a database of a newer schema is refused and left untouched.
+ */
+#ifndef SEEP_INCIDENT_HISTORY_H
+#define SEEP_INCIDENT_HISTORY_H
+
+#include "incident.h"
+
+struct history;
+
+/* 0 or -errno; *ret_why (static or owned by nobody: do not free) names the trouble. */
+int history__open(const char *path, struct history **ret_history, const char **ret_why);
+void history__close(struct history *h);
+
+/* Insert or replace by id. Survives SIGKILL as soon as it returns. */
+int history__put(struct history *h, const struct incident *in);
+
+/* Return non-zero from the callback to stop. The incident is the callback's to free. */
+typedef int (*history_fn)(void *ctx, struct incident *in);
+
+struct history_query {
+	int open_only;
+	double since_s;        /* incidents that were open at or after this time; NAN = all */
+	const char *id_prefix; /* or NULL */
+	unsigned limit;        /* 0 = 1000 */
+};
+
+/* Newest first. Rows that do not parse are skipped and counted. */
+int history__query(struct history *h, const struct history_query *q, history_fn fn, void *ctx);
+/* Remove closed incidents older than before_s and the oldest above max_rows. */
+int history__expire(struct history *h, double before_s, unsigned max_rows);
+
+struct history_stats {
+	uint64_t rows, failed, unreadable, size_bytes;
+	int last_err;
+};
+void history__stats(struct history *h, struct history_stats *ret_stats);
+
+#endif /* SEEP_INCIDENT_HISTORY_H */

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * incident.h - one object, one episode: opened once, updated, closed; and how it is kept.
+ *
+ * An incident owns its strings and arrays (incident__free). It can be turned into the INCIDENT
+ * JSON of the CLI contract and back without loss: that JSON is also what the history stores.
+ * All times are Unix seconds, whole ones in JSON. Strings are copied in by the functions below,
+ * which bound them and make them valid UTF-8 without control characters.
+ */
+#ifndef SEEP_INCIDENT_INCIDENT_H
+#define SEEP_INCIDENT_INCIDENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <jansson.h>
+
+#include "../detect/detector.h"
+
+#define INCIDENT_ID_LEN 16
+#define INCIDENT_HISTORY_MAX 360
+#define INCIDENT_TOP_MAX 10
+#define INCIDENT_TIMELINE_MAX 64
+#define INCIDENT_NOT_SEEN_MAX 16
+#define INCIDENT_TEXT_MAX 1024 /* bytes of any string but the key */
+
+enum incident_state { INCIDENT_OPEN, INCIDENT_CLOSED };
+enum incident_severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL };
+
+/* What it is about. kind is "process" or "cgroup"; strings may be NULL. */
+struct incident_object {
+	char *kind;
+	uint32_t pid;       /* 0 for cgroups */
+	uint64_t start_ns;
+	char *comm, *cmdline, *cgroup, *container, *pod, *ns, *workload, *node, *image;
+};
+
+struct incident_event {
+	double t_s;
+	char *text;
+};
+
+struct incident {
+	char id[INCIDENT_ID_LEN];
+	char *key;              /* identity of the object: "p:TGID:START_NS" or "c:PATH"; raw bytes */
+	enum incident_state state;
+	enum incident_severity severity;
+	struct incident_object object;
+	double opened_s, started_s, updated_s, closed_s; /* closed_s NAN while open */
+	struct verdict verdict;      /* newest while open; the worst when closed */
+	char *evidence[DETECTOR_EVIDENCE_MAX];
+	int evidence_cnt;
+	struct verdict worst;        /* the one with the largest growth so far */
+	char *worst_evidence[DETECTOR_EVIDENCE_MAX];
+	int worst_evidence_cnt;
+	double (*history)[2];        /* [t_s, bytes], at most INCIDENT_HISTORY_MAX */
+	size_t history_cnt;
+	json_t *top;                 /* rows as in `top`, at most INCIDENT_TOP_MAX, or NULL */
+	json_t *sites;               /* array of SITE, or NULL */
+	char *close_reason;          /* "growth stopped", "process ended", "oom-killed" */
+	struct incident_event timeline[INCIDENT_TIMELINE_MAX];
+	int timeline_cnt;
+	char **not_seen;             /* what is missing from this incident, and why */
+	int not_seen_cnt;
+};
+
+struct incident *incident__new(const char *key);
+void incident__free(struct incident *in);
+
+/*
+ * Setters: all or nothing, 0 or -ENOMEM. A history longer than the bound is thinned evenly, its
+ * ends kept; of top the first rows are kept.
+ */
+int incident__set_key(struct incident *in, const char *key);
+int incident__set_object(struct incident *in, const struct incident_object *object);
+int incident__set_verdict(struct incident *in, const struct verdict *v,
+			  const char *const *evidence, int evidence_cnt);
+int incident__set_history(struct incident *in, const double (*history)[2], size_t cnt);
+int incident__set_top(struct incident *in, json_t *top); /* shared, not copied: do not change it */
+
+/* The worst verdict becomes the verdict that is kept. 0 or -ENOMEM; closed in either case. */
+int incident__close(struct incident *in, double t_s, const char *reason);
+void incident__reopen(struct incident *in);
+
+/* Oldest lines but the first are dropped at the bound. 0 or -ENOMEM. */
+int incident__note(struct incident *in, double t_s, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Said once each; more than INCIDENT_NOT_SEEN_MAX are dropped. 0 or -ENOMEM. */
+int incident__not_seen(struct incident *in, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* INCIDENT of the CLI contract; more fields than the contract are allowed. NULL: out of memory.
+ * brief = 1 leaves history, top and timeline empty (for lists). duration_s runs from the opening
+ * to the closing, or to the last update. */
+json_t *incident__to_json(const struct incident *in, int brief);
+/* VERDICT of the contract. NAN becomes null. */
+json_t *verdict__to_json(const struct verdict *v, char *const *evidence, int evidence_cnt);
+/* NULL with *ret_why set when the JSON is not an incident. */
+struct incident *incident__from_json(const json_t *json, const char **ret_why);
+
+const char *incident__severity_name(enum incident_severity severity);
+const char *incident__state_name(enum incident_state state);
+
+#endif /* SEEP_INCIDENT_INCIDENT_H */

@@ -31,11 +31,18 @@ const char *client__socket(const char *given);
 int client__ask(const char *socket_path, double timeout_s, const char *cmd, json_t *args,
 		struct buf *ret_body, struct buf *why);
 
-/* The same for bodies that are JSON; *ret_json is the caller's. */
+/* The same for bodies that are JSON objects; *ret_json is the caller's. */
 int client__ask_json(const char *socket_path, double timeout_s, const char *cmd, json_t *args,
 		     json_t **ret_json, struct buf *why);
 
 /* Print "seep COMMAND: WHY" on stderr, free why, and return code. */
 int client__complain(const char *command, int code, struct buf *why);
+
+/*
+ * What every `seep COMMAND [--json]` does that shows an answer: ask (args are stolen), complain
+ * on stderr if that fails, print the body as it came if print_body, hand it over parsed.
+ */
+int client__query(const char *command, const char *socket, json_t *args, int print_body,
+		  json_t **ret_json);
 
 #endif /* SEEP_CLI_CLIENT_H */

@@ -65,4 +65,9 @@ int options__parse(const struct options *o, int argc, char **argv, int *ret_exit
 int options__complain(const struct options *o, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Put a value into the row's target, as --NAME VALUE would. 0, -EINVAL or -ERANGE. */
+int options__assign(const struct option_spec *s, const char *value);
+/* What the row's kind accepts, in words: "a duration such as ...". */
+const char *options__expected(const struct option_spec *s);
+
 #endif /* SEEP_CLI_OPTIONS_H */

@@ -3,7 +3,7 @@
  * render.h - how the CLI puts text on a terminal: safe text, colours, sparklines, charts.
  *
  * Everything is measured in display columns, not bytes, and appended to a struct buf. Text from
- * outside (process names, paths) passes text__clip, which leaves nothing that a terminal acts on.
+ * outside (process names, paths) passes render__clip, which leaves nothing that a terminal acts on.
  * Whoever uses these calls setlocale(LC_CTYPE, "") first; without UTF-8 there is ASCII for all.
  */
 #ifndef SEEP_CLI_RENDER_H
@@ -46,15 +46,15 @@ enum clip {
 	CLIP_HEAD, /* "...g-name", for paths */
 };
 
-int text__width(const char *text);
+int render__width(const char *text);
 /*
  * Append text with what is not printable replaced by '?' and, if it is wider than max columns,
  * shortened with an ellipsis. s may be NULL (ASCII ellipsis). Returns the columns appended.
  */
-int text__clip(struct buf *b, const char *text, int max, enum clip clip, const struct style *s);
+int render__clip(struct buf *b, const char *text, int max, enum clip clip, const struct style *s);
 
 /* "1.4G", "512M", "-3.2K", "0", "-" for NAN: at most 6 columns. */
-char *text__bytes(double bytes, char *buf, size_t cap);
+char *render__bytes(double bytes, char *buf, size_t cap);
 
 /* One character per value, scaled from the lowest to the highest; NAN is a gap. */
 void render__sparkline(struct buf *b, const double *values, int n, const struct style *s);
@@ -76,7 +76,7 @@ void render__chart(struct buf *b, const struct chart *c, const struct style *s);
 /* A paragraph, wrapped at the width, every line indented. */
 void render__paragraph(struct buf *b, const char *text, int indent, const struct style *s);
 
-/* Write b to standard output and free it. Returns SEEP_EXIT_OK or, with a message, _FAILED. */
+/* Write b to standard output, ending in a newline, and free it. Returns SEEP_EXIT_OK or, with a message, _FAILED. */
 int render__print(struct buf *b);
 
 #endif /* SEEP_CLI_RENDER_H */

@@ -25,7 +25,7 @@ struct table_column {
 
 struct table;
 
-/* The columns must outlive the table. NULL: out of memory. */
+/* The columns are copied, their titles are not. NULL: out of memory. */
 struct table *table__new(const struct table_column *columns, int cnt);
 void table__free(struct table *t);
 /* The next cell, row by row; the text is copied and cleaned. */

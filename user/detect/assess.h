@@ -12,8 +12,8 @@
 #include "view.h"
 
 #define SCORE_SUSPECT .5
-#define SCORE_OPEN .8
-#define SCORE_SURE .97
+#define SCORE_OPEN .93
+#define SCORE_SURE .99
 
 struct assessment {
 	double score;        /* 0..1 that growth goes on and is not given back */
@@ -32,7 +32,6 @@ struct assessment {
 	double to_limit_s;
 	double to_limit_lo_s;
 	double to_limit_hi_s;
-	double step_s;       /* seconds per step of trend */
 	double load_share;   /* part of the growth that the load explains; NAN: no load known */
 	int restarts;        /* runs joined to see the growth; 0: one run was enough */
 	int known;           /* trend is filled */
@@ -40,6 +39,8 @@ struct assessment {
 };
 
 void assess__none(struct assessment *ret);
-void assess__view(const struct view *v, struct assessment *ret);
+
+/* Rewrites v on the way (runs joined, load taken out). */
+void assess__view(struct view *v, struct assessment *ret);
 
 #endif /* SEEP_DETECT_ASSESS_H */

@@ -38,25 +38,41 @@ enum fit {
 	FIT_CNT,
 };
 
+/* What the past says of the present level. */
+enum past_feature {
+	PAST_RECORD,    /* newest level minus the highest earlier one, over level */
+	PAST_RECORD_Z,  /* the same over the range of the earlier history */
+	PAST_PRECEDENT, /* largest earlier rise over a window, over the present one */
+	PAST_PLACE,     /* where in the earlier range the newest level stands */
+	PAST_CNT,
+};
+
+/* Where a flat line best turns into a rising one. */
+enum onset_feature {
+	ONSET_AT,   /* share of the history */
+	ONSET_GAIN, /* misfit of a straight line over that of the broken one */
+	ONSET_Z,    /* growth since then over the misfit */
+	ONSET_RISE, /* growth since then over level */
+	ONSET_SPAN, /* windows since then */
+	ONSET_CNT,
+};
+
 #define STEP_SPANS 5
 
 enum feature {
 	F_FITS,                              /* FIT_CNT * TF_CNT of them */
 	F_AGE = F_FITS + FIT_CNT * TF_CNT,   /* windows since the run began, as far as known */
 	F_LIFT,        /* how far the mean stands above the floor, over level */
-	F_RECORD,      /* newest floor minus the highest earlier mean, over level */
-	F_RECORD_Z,    /* the same over the spread of the earlier history */
-	F_PRECEDENT,   /* largest earlier rise over a window, over the present one */
-	F_PLACE,       /* where in the earlier range the newest floor stands */
-	F_BEND_RUN,    /* misfit of a line over misfit of the best saturating curve */
+	F_PAST,        /* PAST_CNT of them on medians of means, then as many on floors */
+	F_PAST_FLOOR = F_PAST + PAST_CNT,
+	F_BEND_RUN = F_PAST_FLOOR + PAST_CNT, /* misfit of a line over that of a saturating curve */
 	F_BEND_WINDOW,
-	F_ONSET,       /* where a broken line bends, share of the run */
-	F_ONSET_GAIN,  /* misfit of a straight line over that of the broken line */
-	F_ONSET_Z,     /* growth since then over the noise before and after */
-	F_ONSET_RISE,  /* growth since then over level */
-	F_ONSET_SPAN,  /* windows since then */
-	F_LOAD_KNOWN,
+	F_ONSET,       /* ONSET_CNT of them on medians of means, then as many on floors */
+	F_ONSET_FLOOR = F_ONSET + ONSET_CNT,
+	F_LOAD_KNOWN = F_ONSET_FLOOR + ONSET_CNT,
 	F_LOAD_KEEP,   /* part of the growth that the load cannot explain, at the worst end of b */
+	F_LOAD_R2,     /* part of the variance that load alone explains */
+	F_LOAD_REST,   /* growth that is left when load alone explains what it can, over level */
 	F_WOBBLE,      /* median step between neighbouring buckets, over level */
 	F_RUN_AGE,     /* windows since the last restart */
 	F_RUN_LATE,    /* share of the runs' growth in their second half */
@@ -71,9 +87,16 @@ struct features {
 	struct trend fit[FIT_CNT];
 	double step_s[FIT_CNT]; /* seconds per step of that fit */
 	int known[FIT_CNT];
-	int onset;              /* long bucket of the run in which the broken line bends */
+	int onset;              /* joined bucket in which the broken line (of the floor) bends */
 	double load_share;      /* of the growth, explained by load at the best fit; NAN: unknown */
 };
+
+/*
+ * Fit the floor of the newest `span` of n buckets of step_s seconds. 0, or -1 when too little is
+ * known; ret_step_s is the time that one step of the trend takes.
+ */
+int feature__trend(const float *x, int n, int span, double step_s, struct trend *ret,
+		   double *ret_step_s);
 
 /* Fills ret. v->floor and v->mean are adjusted in place when load explains part of them. */
 void feature__extract(struct view *v, struct features *ret);

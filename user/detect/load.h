@@ -15,11 +15,14 @@ struct load_fit {
 	double c_hi;    /* the same at b_hi: what is left when load explains all it can */
 	double c_none;  /* the same without load */
 	float smooth[VIEW_LONG]; /* the load as memory follows it (best of several lags) */
+	double alone_b;  /* bytes per unit of load when time explains nothing */
+	double alone_r2; /* part of the variance that this explains */
+	float alone[VIEW_LONG]; /* the load as memory follows it best in that case */
 };
 
-/* Over the joined history of v. */
-void load__fit(const struct view *v, struct load_fit *ret);
-/* Subtract b * (load - its mean) from floors and means of the joined history. */
-void load__remove(const struct load_fit *lf, struct view *v);
+/* y: floors or means of the joined history of v. */
+void load__fit(const struct view *v, const float *y, struct load_fit *ret);
+/* Subtract b * (load - its mean) from n values. */
+void load__remove(const struct load_fit *lf, float *y, int n);
 
 #endif /* SEEP_DETECT_LOAD_H */

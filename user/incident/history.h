@@ -6,39 +6,51 @@
  * negative errno and never leaves a transaction open; a full disk or a read-only or corrupt
  * database makes calls fail, the caller goes on. A corrupt file is moved aside (".corrupt-TIME")
  * and a new one begun; a database of a newer schema is refused and left untouched.
+ *
+ * A call may wait HISTORY_BUSY_MS for another process that holds the database; nothing else
+ * blocks but the disk. The file is 0600: command lines may carry secrets.
  */
 #ifndef SEEP_INCIDENT_HISTORY_H
 #define SEEP_INCIDENT_HISTORY_H
 
 #include "incident.h"
 
+#define HISTORY_BUSY_MS 100
+
 struct history;
 
-/* 0 or -errno; *ret_why (static or owned by nobody: do not free) names the trouble. */
+/*
+ * 0 or -errno; *ret_why (static or owned by nobody: do not free) names the trouble, also when a
+ * corrupt file was moved aside and all is well again. NULL: no trouble.
+ * -ENOTSUP: newer schema; -EROFS, -EACCES: cannot be written.
+ */
 int history__open(const char *path, struct history **ret_history, const char **ret_why);
 void history__close(struct history *h);
 
 /* Insert or replace by id. Survives SIGKILL as soon as it returns. */
 int history__put(struct history *h, const struct incident *in);
 
-/* Return non-zero from the callback to stop. The incident is the callback's to free. */
+/* Return non-zero from the callback to stop. The incident is the callback's to free. The
+ * callback may use the history. */
 typedef int (*history_fn)(void *ctx, struct incident *in);
 
 struct history_query {
 	int open_only;
 	double since_s;        /* incidents that were open at or after this time; NAN = all */
-	const char *id_prefix; /* or NULL */
+	const char *id_prefix; /* or NULL; upper and lower case are the same */
+	const char *key;       /* of this object only, or NULL */
 	unsigned limit;        /* 0 = 1000 */
 };
 
 /* Newest first. Rows that do not parse are skipped and counted. */
 int history__query(struct history *h, const struct history_query *q, history_fn fn, void *ctx);
-/* Remove closed incidents older than before_s and the oldest above max_rows. */
+/* Remove closed incidents older than before_s (NAN: of any age) and the oldest closed ones above
+ * max_rows (0: no bound). Open ones stay. */
 int history__expire(struct history *h, double before_s, unsigned max_rows);
 
 struct history_stats {
 	uint64_t rows, failed, unreadable, size_bytes;
-	int last_err;
+	int last_err; /* of the newest call that failed */
 };
 void history__stats(struct history *h, struct history_stats *ret_stats);
 

@@ -3,12 +3,23 @@
  * tracker.h - turns verdicts into incidents: one per object and episode, across restarts.
  *
  * The tracker keeps the open incidents in memory and writes each change to the history at once.
+ * What cannot be written stays in memory and is tried again at later calls, at most once per
+ * window/360. An object that leaks again within window/6 after its incident was closed continues
+ * that incident. All times are Unix seconds.
+ *
+ * Severity, which never falls while an incident is open:
+ *   critical  the limit may be reached within window/6 (the lower bound of the time to limit)
+ *   info      the limit is further away than 28 windows (a week in production), or there is no
+ *             limit and the object grows by less than 1 % of its size per window
+ *   warning   everything else
  */
 #ifndef SEEP_INCIDENT_TRACKER_H
 #define SEEP_INCIDENT_TRACKER_H
 
 #include "history.h"
 #include "incident.h"
+
+#define TRACKER_CLOSED_MAX 256 /* closed incidents kept to be reopened or written */
 
 struct tracker;
 
@@ -21,13 +32,14 @@ struct tracker_cfg {
 
 /* Open incidents of the history are taken up again. NULL: out of memory. */
 struct tracker *tracker__new(const struct tracker_cfg *cfg);
+/* What is not yet written is written, once. */
 void tracker__free(struct tracker *tr);
 
 /* Everything the tracker needs to know of an object at the moment of a verdict. */
 struct finding {
 	const char *key;
 	const struct incident_object *object; /* copied */
-	const struct verdict *verdict;
+	const struct verdict *verdict;        /* since_s in Unix seconds, like the history's times */
 	char (*evidence)[DETECTOR_EVIDENCE_LEN];
 	int evidence_cnt;
 	const double (*history)[2];
@@ -38,13 +50,16 @@ struct finding {
 /*
  * Tell the tracker of an object whose verdict is LEAK, or which has an open incident.
  * Opens, updates or closes (RECOVERED, HEALTHY). Updates are written to the history when
- * something that matters changed or window/24 passed. Returns the open or just closed incident
- * (owned by the tracker, valid until the next call), or NULL.
+ * something that matters changed or window/24 passed. WARMING and SUSPECT leave an open incident
+ * open and its verdict as it was; so does HEALTHY for the first window/24 after the incident was
+ * taken up from the history, while a new detector finds its feet. Returns the open or just closed
+ * incident (owned by the tracker, valid until the next call), or NULL.
  */
 const struct incident *tracker__report(struct tracker *tr, double now_s, const struct finding *f);
 /* The object ended (exit, OOM kill, cgroup removed): close its incident, if any. */
 void tracker__ended(struct tracker *tr, double now_s, const char *key, const char *reason);
-/* The object goes on under another identity (restart joined into one history). */
+/* The object goes on under another identity (restart joined into one history). An incident that
+ * is already open under the new key is closed in favour of the one that moves. */
 void tracker__rekey(struct tracker *tr, double now_s, const char *old_key, const char *new_key,
 		    const struct incident_object *object);
 /* Open incident of an object, or NULL. */
@@ -56,9 +71,13 @@ void tracker__sweep(struct tracker *tr, double now_s, double since_s);
 typedef void (*incident_fn)(void *ctx, const struct incident *in);
 void tracker__foreach_open(const struct tracker *tr, incident_fn fn, void *ctx);
 size_t tracker__open_cnt(const struct tracker *tr);
-uint64_t tracker__dropped(const struct tracker *tr); /* not opened: at the bound */
+/* Verdicts that opened nothing because of max_open, and incidents lost because the history failed
+ * for so long that more than TRACKER_CLOSED_MAX waited for it. */
+uint64_t tracker__dropped(const struct tracker *tr);
+/* Incidents with changes that the history has not taken yet. */
+size_t tracker__unwritten(const struct tracker *tr);
 
-/* Called after an incident opened or closed (not on updates). */
+/* Called after an incident opened or closed (not on updates). fn must not change the tracker. */
 void tracker__on_change(struct tracker *tr, incident_fn fn, void *ctx);
 
 #endif /* SEEP_INCIDENT_TRACKER_H */

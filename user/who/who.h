@@ -19,7 +19,8 @@ struct who;
 /* A cgroup of the memory controller (v1) or of the unified hierarchy (v2). */
 struct cgroup_info {
 	uint64_t id;             /* inode of its directory; 0 = the path could not be resolved */
-	const char *path;        /* as in /proc/PID/cgroup; "/" is the root */
+	const char *path;        /* as in /proc/PID/cgroup, read from the host's cgroup namespace
+				  * where that can be told; "/" is the root */
 	const char *runtime;     /* "containerd", "cri-o", "docker", "podman", "lxc" or NULL */
 	const char *container_id;/* 64 hex digits, or NULL */
 	const char *container;   /* the container's name if known, else the short id, or NULL */
@@ -32,25 +33,30 @@ struct cgroup_info {
 
 struct proc_info {
 	struct seep_task_id id;
-	uint32_t uid;
+	uint32_t uid;                    /* real uid; UINT32_MAX = not known */
 	const char *comm;
 	const char *cmdline;             /* arguments joined by spaces, bounded; NULL for kernel threads */
 	const char *exe;                 /* /proc/PID/exe, or NULL */
 	const struct cgroup_info *cgroup; /* NULL = vanished before it could be read */
 };
 
-/* Sizes and limits of a cgroup at one poll. UINT64_MAX = no limit or not known. */
+/*
+ * Sizes and limits of a cgroup with all that is below it, at one poll. UINT64_MAX = no limit or
+ * not known; the parts of the signal are 0 where the kernel does not account them.
+ */
 struct cgroup_usage {
 	uint64_t usage_bytes;    /* memory.current / memory.usage_in_bytes (page cache included) */
 	uint64_t anon_bytes;
 	uint64_t swap_bytes;
 	uint64_t shmem_bytes;
-	uint64_t kernel_bytes;   /* unreclaimable: slab_unreclaimable, stacks, page tables, ... */
+	uint64_t kernel_bytes;   /* unreclaimable: slab_unreclaimable, stacks, page tables, ...
+				  * 0 on v1, which does not tell it from dentries and inodes */
+	uint64_t kernel_total_bytes;     /* with the reclaimable part */
 	uint64_t file_bytes;
 	uint64_t limit_bytes;    /* its own hard limit */
 	uint64_t nearest_limit_bytes;    /* of itself or the ancestor with the least headroom */
 	uint64_t headroom_bytes;         /* what can still be allocated before that limit kills;
-					  * reclaimable page cache counts as free */
+					  * reclaimable page cache counts as free, swap does not */
 	const char *nearest_limit_path;  /* whose limit that is; NULL = none */
 	uint64_t oom_kills;      /* memory.events oom_kill / memory.oom_control oom_kill */
 	uint64_t limit_hits;     /* memory.events max / memory.failcnt */
@@ -64,7 +70,8 @@ static inline uint64_t cgroup_usage__signal_bytes(const struct cgroup_usage *u)
 
 struct who_cfg {
 	const char *proc_dir;   /* default "/proc" */
-	const char *cgroup_dir; /* default: found through /proc/self/mountinfo */
+	const char *cgroup_dir; /* mount point or the directory above memory/ and unified/;
+				 * default: found through /proc/self/mountinfo */
 	const char *root_dir;   /* prefix of /run, /var/lib of the host; default "" */
 	unsigned max_procs;     /* bound of the cache; default 32768 */
 	unsigned max_cgroups;   /* default 8192 */
@@ -77,8 +84,9 @@ void who__free(struct who *w);
 
 /*
  * Who is it? cgroup_id may be 0 (unknown). comm is what the kernel said. Reads /proc on first
- * sight, after who__refresh(), or when cgroup_id changed. The answer is valid until who__forget
- * of the same id. NULL: out of memory or at the bound (counted).
+ * sight, after who__refresh(), or when cgroup_id changed; otherwise costs one hash lookup. The
+ * answer is valid until who__forget of the same id; cmdline and exe until the call that follows
+ * who__refresh. NULL: out of memory or at the bound (counted).
  */
 const struct proc_info *who__process(struct who *w, const struct seep_task_id *id,
 				     uint64_t cgroup_id, const char *comm);
@@ -92,7 +100,9 @@ const struct cgroup_info *who__cgroup_by_id(struct who *w, uint64_t id);
 
 /*
  * Read the memory files of a cgroup and of its ancestors. Ancestors are read once per poll_seq.
- * 0, -ENOENT when it is gone, -errno.
+ * 0, -ENOENT when it is gone or its path could not be resolved, -EOPNOTSUPP for the root (it is
+ * the node: who__node_memory), -ENODEV without a memory controller, -EBADMSG for garbled files,
+ * -errno.
  */
 int who__cgroup_usage(struct who *w, const struct cgroup_info *cg, uint64_t poll_seq,
 		      struct cgroup_usage *ret_usage);

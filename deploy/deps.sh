@@ -1,0 +1,135 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# deps.sh - install what building and testing seep needs and this machine lacks.
+#
+# Debian 12 and 13, Ubuntu 24.04. Nothing is done, said or downloaded when nothing is missing, and
+# only then root is not needed. Debian 12's libbpf and bpftool are too old: there they come from
+# bookworm-backports, and if no source on the machine offers that suite, exactly one file is added,
+# $BACKPORTS_LIST. No other source and no pin is touched.
+set -eu
+
+LIBBPF_MIN=1.3
+BACKPORTS_LIST=/etc/apt/sources.list.d/seep-backports.list
+
+BUILD="gcc make clang llvm pkg-config zlib1g-dev libjansson-dev libsqlite3-dev libncurses-dev"
+BPF="bpftool libbpf-dev libelf-dev"
+TEST="libcmocka-dev python3 python3-flask procps curl util-linux"
+
+say() { echo "deps: $*" >&2; }
+die() { say "$@"; exit 1; }
+
+# installed PACKAGE [MIN_VERSION]
+installed() {
+	version=$(dpkg-query -W -f '${db:Status-Abbrev}${Version}' "$1" 2>/dev/null) || return 1
+	case $version in
+	?i*) ;;
+	*) return 1 ;;
+	esac
+	[ -z "${2:-}" ] || dpkg --compare-versions "${version#???}" ge "$2"
+}
+
+# missing PACKAGE... : those of them that are not installed
+missing() {
+	for package; do
+		case $package in
+		libbpf-dev) installed "$package" "$LIBBPF_MIN" || echo "$package" ;;
+		*) installed "$package" || echo "$package" ;;
+		esac
+	done
+}
+
+# Node.js may come from anywhere: only its command counts.
+missing_node() { command -v node >/dev/null 2>&1 || echo nodejs; }
+
+apt() {
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
+		-o Acquire::Retries=3 "$@" </dev/null >"$log" 2>&1
+}
+
+install_packages() {
+	apt install -y --no-install-recommends "$@" && return
+	tail -n 15 "$log" >&2
+	die "cannot install the packages above. Without a network, install them from elsewhere:" \
+		"$lacking"
+}
+
+# The mirror of the machine's own bookworm, in whatever form its sources are written.
+bookworm_mirror() {
+	apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' \
+		'Created-By: Packages' | awk '$1 == "bookworm" && $2 == "main" { print $3; exit }'
+}
+
+has_backports() {
+	apt-get indextargets --format '$(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+		grep -qx 'bookworm-backports main'
+}
+
+add_backports() {
+	has_backports && return
+	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	mirror=$(bookworm_mirror)
+	[ -n "$mirror" ] || die "no source of this machine offers bookworm main:" \
+		"configure bookworm-backports by hand"
+	[ -e "$keyring" ] && signed="[signed-by=$keyring] " || signed=
+	cat >"$BACKPORTS_LIST" <<-END
+		# Added by seep's deploy/deps.sh for libbpf-dev and bpftool. Nothing is installed from
+		# here unless asked for by name of the suite.
+		deb $signed$mirror bookworm-backports main
+	END
+	say "added $BACKPORTS_LIST"
+}
+
+check_libbpf() {
+	pkg-config --atleast-version="$LIBBPF_MIN" libbpf ||
+		die "libbpf $(pkg-config --modversion libbpf 2>/dev/null || echo "(none)") is found by" \
+			"pkg-config, $LIBBPF_MIN or newer is needed (PKG_CONFIG_PATH may point elsewhere)"
+}
+
+command -v dpkg-query >/dev/null 2>&1 ||
+	die "this is for Debian and Ubuntu; elsewhere install: $BUILD $BPF $TEST nodejs"
+
+# shellcheck source=/dev/null
+. /etc/os-release
+release=${ID:-unknown}-${VERSION_ID:-}
+
+# Ubuntu's bpftool is a wrapper that looks for the running kernel's; the real one is in here.
+[ "$release" != ubuntu-24.04 ] || BPF="linux-tools-generic libbpf-dev libelf-dev"
+
+# shellcheck disable=SC2086
+{
+	lacking_bpf=$(missing $BPF | tr '\n' ' ')
+	lacking_rest=$( (missing $BUILD $TEST; missing_node) | tr '\n' ' ')
+}
+lacking=${lacking_bpf}${lacking_rest}
+if [ -z "$lacking" ]; then
+	check_libbpf
+	exit 0
+fi
+
+case $release in
+debian-12 | debian-13 | ubuntu-24.04) ;;
+*) say "'$release' is not tested; trying the names of Debian's packages" ;;
+esac
+[ "$(id -u)" -eq 0 ] || die "missing: $lacking" "- install them with: sudo make deps"
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+say "installing $lacking"
+if [ "$release" = debian-12 ] && [ -n "$lacking_bpf" ]; then
+	add_backports
+fi
+apt update || say "apt-get update failed (no network?), trying with the lists at hand"
+
+# shellcheck disable=SC2086
+if [ -n "$lacking_bpf" ]; then
+	if [ "$release" = debian-12 ]; then
+		install_packages -t bookworm-backports $lacking_bpf
+	else
+		install_packages $lacking_bpf
+	fi
+fi
+# shellcheck disable=SC2086
+[ -z "$lacking_rest" ] || install_packages $lacking_rest
+check_libbpf
+say "done"

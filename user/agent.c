@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * agent.c - the composition root: makes every module, and lets one tick run through them.
+ *
+ * Single-threaded: one epoll loop with a timer (the tick), the kernel's event ring, the socket and
+ * the signals. Agent time is the wall clock at the start carried on by CLOCK_BOOTTIME, so that a
+ * stepped clock bends no trend; it starts after the newest restored point.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "agent_state.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/units.h"
+
+#define HOUSEKEEPING_TICKS 60
+#define HISTORY_ROWS_MAX   100000
+#define SWEEP_SHARE        24 /* restored incidents without their object close after so much */
+
+/* ---- the tick ---------------------------------------------------------------------------- */
+
+static double agent_time(const struct agent *a)
+{
+	return a->base_s + (clock__boot_ns() - a->base_ns) / 1e9;
+}
+
+static void on_proc_event(void *ctx, const struct proc_event *ev)
+{
+	census__event(ctx, ev);
+}
+
+static void drain_events(void *ctx, uint32_t epoll_events)
+{
+	struct agent *a = ctx;
+
+	(void)epoll_events;
+	poller__drain(a->poller, on_proc_event, a);
+}
+
+/* How long it took, whether it came late, and what the agent itself costs. */
+static void account_tick(struct agent *a, uint64_t began_ns)
+{
+	uint64_t cpu_ns = clock__ns(CLOCK_PROCESS_CPUTIME_ID);
+	double span_s = a->now_s - a->before_s;
+
+	a->tick_ns = clock__boot_ns() - began_ns;
+	if (a->tick_ns > a->tick_max_ns)
+		a->tick_max_ns = a->tick_ns;
+	if (span_s > 0) {
+		a->cpu_percent = (cpu_ns - a->cpu_ns) / 1e7 / span_s;
+		a->ticks_late += span_s > 2 * a->cfg.interval_s;
+	}
+	a->cpu_ns = cpu_ns;
+	a->before_s = a->now_s;
+}
+
+static int poll_kernel(struct agent *a)
+{
+	const struct proc_sample *samples;
+	size_t cnt;
+	int err;
+
+	err = poller__poll(a->poller, &samples, &cnt);
+	if (err && err != a->poll_err)
+		log_err("poll failed: %s, trying again at the next tick", strerror(-err));
+	a->poll_err = err;
+	if (err) {
+		a->polls_failed++;
+		return err;
+	}
+	drain_events(a, 0);
+	census__take(a, samples, cnt);
+	return 0;
+}
+
+static void save(struct agent *a)
+{
+	int err = journal__tick(a->journal, a->store, a->now_s);
+
+	if (err && err != a->journal_err)
+		log_err("'%s': history not saved: %s, trying again at each tick", a->cfg.state_dir,
+			strerror(-err));
+	else if (!err && a->journal_err)
+		log_info("'%s': history is saved again", a->cfg.state_dir);
+	a->journal_err = err;
+}
+
+static void ignore_cgroup(void *ctx, uint64_t cgroup_id, const struct seep_cgroup *cg)
+{
+	(void)ctx;
+	(void)cgroup_id;
+	(void)cg;
+}
+
+/* Now and then: what has piled up and is of no use any more. */
+static void keep_house(struct agent *a)
+{
+	who__expire(a->who);
+	poller__cgroups(a->poller, ignore_cgroup, NULL); /* takes empty ones out of the map */
+	if (a->history)
+		history__expire(a->history, a->now_s - a->cfg.retention_days * 86400.0,
+				HISTORY_ROWS_MAX);
+}
+
+/* Poll, store, judge, track, save. */
+static void tick(void *ctx, uint32_t epoll_events)
+{
+	uint64_t began_ns = clock__boot_ns();
+	struct agent *a = ctx;
+
+	(void)epoll_events;
+	a->seq++;
+	a->now_s = agent_time(a);
+	if (!poll_kernel(a)) {
+		court__sit(a);
+		save(a);
+	}
+	if (a->now_s - a->start_s > a->cfg.window_s / SWEEP_SHARE)
+		tracker__sweep(a->tracker, a->now_s, a->start_s);
+	if (a->seq % HOUSEKEEPING_TICKS == 0)
+		keep_house(a);
+	account_tick(a, began_ns);
+}
+
+/* ---- signals ----------------------------------------------------------------------------- */
+
+static void on_terminate(void *ctx, uint32_t epoll_events)
+{
+	struct agent *a = ctx;
+
+	(void)epoll_events;
+	log_info("ending: saving and detaching");
+	loop__stop(a->loop);
+}
+
+/* Verbosity and retention follow at once; the rest shapes what is already built. */
+static void on_reload(void *ctx, uint32_t epoll_events)
+{
+	struct config fresh;
+	struct agent *a = ctx;
+	char why[512];
+
+	(void)epoll_events;
+	fresh = a->cfg;
+	if (config__reload(&fresh, a->argc, a->argv, why, sizeof(why))) {
+		log_err("%s; keeping the configuration as it was", why);
+		return;
+	}
+	log__set_level(LOG_LEVEL_INFO + (fresh.verbose > 0));
+	a->cfg.verbose = fresh.verbose;
+	a->cfg.retention_days = fresh.retention_days;
+	a->cfg.no_drill = fresh.no_drill;
+	if (fresh.interval_s != a->cfg.interval_s || fresh.window_s != a->cfg.window_s ||
+	    strcmp(fresh.state_dir, a->cfg.state_dir) || strcmp(fresh.socket, a->cfg.socket) ||
+	    strcmp(fresh.listen, a->cfg.listen) || fresh.max_processes != a->cfg.max_processes)
+		log_warn("configuration read; interval, window, state-dir, socket, listen and "
+			 "max-processes take effect at the next start");
+	else
+		log_info("configuration read");
+}
+
+/* ---- incidents in the log ---------------------------------------------------------------- */
+
+static void on_incident(void *ctx, const struct incident *in)
+{
+	const struct incident_object *o = &in->object;
+	char grown[16], left[24];
+
+	(void)ctx;
+	if (in->state == INCIDENT_CLOSED) {
+		log_info("incident %s closed: %s", in->id,
+			 in->close_reason ? in->close_reason : "over");
+		return;
+	}
+	units__format_bytes(in->verdict.growth_bytes, grown, sizeof(grown));
+	units__format_duration(in->verdict.time_to_limit_s, left, sizeof(left));
+	log_warn("incident %s: '%s' (%s %u) leaks: %s grown, %s to the limit; `seep show %s`",
+		 in->id, o->comm ? o->comm : o->cgroup ? o->cgroup : "?",
+		 o->pid ? "pid" : "cgroup", o->pid, grown, left, in->id);
+}
+
+/* ---- making and unmaking ----------------------------------------------------------------- */
+
+static void read_boot_id(char boot_id[40])
+{
+	ssize_t n = fs__read("/proc/sys/kernel/random/boot_id", boot_id, 40);
+
+	boot_id[n > 0 ? strcspn(boot_id, "\n") : 0] = '\0';
+}
+
+static void on_evict(void *ctx, struct series *s)
+{
+	census__evicted(ctx, s);
+}
+
+static int make_store(struct agent *a)
+{
+	struct store_cfg cfg = {
+		.interval_s = a->cfg.interval_s,
+		.window_s = a->cfg.window_s,
+		.max_series = a->cfg.max_processes,
+	};
+
+	a->store = store__new(&cfg);
+	if (!a->store)
+		return -ENOMEM;
+	store__on_evict(a->store, on_evict, a);
+	return 0;
+}
+
+static void find_newest(void *ctx, struct series *s)
+{
+	double last_s = series__last_s(s), *newest_s = ctx;
+
+	if (last_s > *newest_s)
+		*newest_s = last_s;
+}
+
+/* Time goes on after the newest restored point, even when the wall clock went back meanwhile. */
+static void start_clock(struct agent *a)
+{
+	double newest_s = -INFINITY;
+
+	store__foreach(a->store, find_newest, &newest_s);
+	a->base_ns = clock__boot_ns();
+	a->base_s = clock__wall_s();
+	if (a->base_s <= newest_s) {
+		log_warn("the clock went back by %.0f s since the last run; times run on from there",
+			 newest_s - a->base_s);
+		a->base_s = newest_s + a->cfg.interval_s;
+	}
+	a->start_s = a->now_s = a->base_s;
+	a->before_s = NAN;
+}
+
+static int restore(struct agent *a)
+{
+	struct journal_cfg cfg = {.dir = a->cfg.state_dir, .boot_id = a->boot_id};
+	int err;
+
+	err = journal__open(&cfg, a->store, &a->journal, &a->restored_polls);
+	if (!a->journal)
+		return err ? err : -ENOMEM;
+	if (err)
+		log_err("'%s': %s; the history of sizes is kept in memory only, trying again at "
+			"each tick", a->cfg.state_dir, strerror(-err));
+	else if (a->restored_polls)
+		log_info("'%s': %u polls restored", a->cfg.state_dir, a->restored_polls);
+	a->journal_err = err;
+	return 0;
+}
+
+static void open_history(struct agent *a)
+{
+	char path[PATH_MAX];
+	const char *why = "";
+	int err;
+
+	snprintf(path, sizeof(path), "%s/incidents.db", a->cfg.state_dir);
+	err = history__open(path, &a->history, &why);
+	if (!err)
+		return;
+	a->history = NULL;
+	snprintf(a->history_why, sizeof(a->history_why), "'%.120s': %s", path,
+		 why && *why ? why : strerror(-err));
+	log_err("%s; incidents are kept in memory only", a->history_why);
+}
+
+static int make_incidents(struct agent *a)
+{
+	struct tracker_cfg cfg;
+
+	open_history(a);
+	cfg = (struct tracker_cfg){
+		.history = a->history,
+		.node = a->node,
+		.window_s = a->cfg.window_s,
+	};
+	a->tracker = tracker__new(&cfg);
+	if (!a->tracker)
+		return -ENOMEM;
+	tracker__on_change(a->tracker, on_incident, a);
+	return 0;
+}
+
+static int make_probes(struct agent *a)
+{
+	struct poller_cfg cfg = {
+		.no_bpf = a->cfg.no_bpf,
+		.probe.max_procs = a->cfg.max_processes,
+	};
+	struct who_cfg who_cfg = {.max_procs = a->cfg.max_processes * 2};
+	struct poller_stats stats;
+	int err;
+
+	err = who__new(&who_cfg, &a->who);
+	if (!a->who)
+		return err ? err : -ENOMEM;
+	if (err)
+		log_warn("no memory cgroups: %s; limits and containers stay unknown",
+			 strerror(-err));
+	err = poller__new(&cfg, &a->poller);
+	if (err)
+		return err;
+	poller__stats(a->poller, &stats);
+	if (!strcmp(stats.rss, "off"))
+		log_warn("BPF is off (%s): polling /proc only; `seep doctor` says what to do",
+			 stats.why);
+	else
+		log_info("probes: rss_stat by %s, poll by %s", stats.rss, stats.poll);
+	return 0;
+}
+
+static int make_loop(struct agent *a)
+{
+	uint64_t period_ns = a->cfg.interval_s * 1e9;
+	int fd = poller__event_fd(a->poller), err;
+
+	a->loop = loop__new();
+	if (!a->loop)
+		return -errno;
+	err = ctl__new(a->loop, a->cfg.socket, answer__handle, a, &a->ctl);
+	if (err) {
+		log_err("'%s': %s%s", a->cfg.socket, strerror(-err),
+			err == -EADDRINUSE ? ": another agent is running" : "");
+		return err;
+	}
+	if (!loop__add_timer(a->loop, 1, period_ns, tick, a) ||
+	    (fd >= 0 && !loop__add_fd(a->loop, fd, EPOLLIN, drain_events, a)) ||
+	    !loop__add_signal(a->loop, SIGTERM, on_terminate, a) ||
+	    !loop__add_signal(a->loop, SIGINT, on_terminate, a) ||
+	    !loop__add_signal(a->loop, SIGHUP, on_reload, a))
+		return -errno;
+	return 0;
+}
+
+int agent__new(const struct config *cfg, int argc, char **argv, struct agent **ret_agent)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	a->cfg = *cfg;
+	a->argc = argc;
+	a->argv = argv;
+	gethostname(a->node, sizeof(a->node) - 1);
+	read_boot_id(a->boot_id);
+	/* the socket comes first: a second agent must not touch the state of the first */
+	err = make_probes(a);
+	if (!err)
+		err = make_loop(a);
+	if (!err)
+		err = make_store(a);
+	if (!err)
+		err = restore(a);
+	if (!err)
+		err = make_incidents(a);
+	if (err) {
+		log_err("cannot start: %s", strerror(-err));
+		agent__free(a);
+		return err;
+	}
+	start_clock(a);
+	*ret_agent = a;
+	return 0;
+}
+
+int agent__run(struct agent *a)
+{
+	log_info("watching %s: every %gs, window %gs, socket '%s'", a->node, a->cfg.interval_s,
+		 a->cfg.window_s, a->cfg.socket);
+	return loop__run(a->loop);
+}
+
+static void free_watch(void *ctx, struct series *s)
+{
+	(void)ctx;
+	watch__free(series__user(s));
+}
+
+void agent__free(struct agent *a)
+{
+	if (!a)
+		return;
+	ctl__free(a->ctl);
+	journal__close(a->journal);
+	tracker__free(a->tracker);
+	history__close(a->history);
+	if (a->store)
+		store__foreach(a->store, free_watch, NULL);
+	store__free(a->store);
+	poller__free(a->poller);
+	who__free(a->who);
+	loop__free(a->loop);
+	free(a);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * agent_state.h - the agent's insides, shared by the files that make up its tick.
+ *
+ * agent.c owns and wires everything; census.c fills the store from a poll; court.c turns verdicts
+ * into incidents; answer.c tells what is known. Nobody else includes this.
+ */
+#ifndef SEEP_AGENT_STATE_H
+#define SEEP_AGENT_STATE_H
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "config.h"
+#include "incident/history.h"
+#include "incident/tracker.h"
+#include "out/ctl.h"
+#include "probe/poller.h"
+#include "series/journal.h"
+#include "series/store.h"
+#include "watch.h"
+#include "who/who.h"
+
+#define LIMBO_MAX    256 /* ended processes that a restart may take up */
+#define OOM_MAX      16  /* newest OOM kills that status shows */
+#define NODE_LEN     65
+#define PROBLEM_LEN  256
+#define PROBLEMS_MAX 8
+
+struct oom_note {
+	double t_s;
+	uint32_t pid;
+	char comm[SEEP_COMM_LEN];
+	uint64_t bytes;
+};
+
+struct agent {
+	struct config cfg;
+	int argc;          /* for SIGHUP: the command line still wins */
+	char **argv;
+
+	struct loop *loop;
+	struct poller *poller;
+	struct who *who;
+	struct store *store;
+	struct journal *journal; /* NULL only before it was opened */
+	struct history *history; /* NULL when it could not be opened */
+	struct tracker *tracker;
+	struct ctl *ctl;
+
+	char node[NODE_LEN];
+	char boot_id[40];
+	double base_s;     /* wall clock at start... */
+	uint64_t base_ns;  /* ...and CLOCK_BOOTTIME: agent time runs on with the latter */
+	double start_s;    /* agent time of the start */
+	double now_s;      /* agent time of this tick; Unix seconds, never goes back */
+	double before_s;   /* of the tick before; NAN = none */
+	uint64_t seq;      /* number of this tick */
+
+	struct watch *limbo[LIMBO_MAX];
+	unsigned limbo_cnt;
+	uint64_t node_total_bytes, node_available_bytes;
+
+	/* for status */
+	struct oom_note ooms[OOM_MAX];
+	uint64_t oom_cnt;
+	uint64_t short_lived;    /* ended without having been polled */
+	uint64_t ticks_late;     /* a whole interval or more after their time */
+	uint64_t polls_failed;
+	int poll_err;            /* of the last poll */
+	uint64_t tick_ns, tick_max_ns;
+	unsigned procs, cgroups, detectors;
+	uint64_t limbo_dropped;
+	uint64_t cpu_ns;         /* own, at the last tick */
+	double cpu_percent;
+	unsigned restored_polls;
+	char history_why[PROBLEM_LEN]; /* why there is no history, or "" */
+	int journal_err;
+};
+
+/* ---- census.c ---------------------------------------------------------------------------- */
+
+/* Take in a poll: every process and cgroup gets its point, the ended leave. */
+void census__take(struct agent *a, const struct proc_sample *samples, size_t cnt);
+/* A process ended or was chosen by the OOM killer. */
+void census__event(struct agent *a, const struct proc_event *ev);
+/* The store is about to evict the series. */
+void census__evicted(struct agent *a, struct series *s);
+/* Interval + a few polls: how long an ended process waits for a successor. */
+double census__grace_s(const struct agent *a);
+
+/* ---- court.c ----------------------------------------------------------------------------- */
+
+/* Judge what is due, open, update and close incidents. */
+void court__sit(struct agent *a);
+/* The watch's object is gone for good. */
+void court__ended(struct agent *a, const struct watch *w, const char *reason);
+/* The watch goes on as another process: its incident, if any, goes with it. */
+void court__rekey(struct agent *a, const char *old_key, const struct watch *w);
+
+/* ---- answer.c ---------------------------------------------------------------------------- */
+
+/* ctl_handler_fn: top, leaks, show, status, record. */
+int answer__handle(void *ctx, const char *cmd, const json_t *request, struct buf *body);
+/* The n most interesting rows by "process" or "cgroup", as in seep.top/1. NULL: out of memory. */
+json_t *answer__rows(struct agent *a, const char *by, unsigned n);
+/* What is not being seen, one sentence each. */
+json_t *answer__not_seen(struct agent *a);
+
+#endif /* SEEP_AGENT_STATE_H */

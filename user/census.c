@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * census.c - who is there: turns a poll into points of processes and cgroups.
+ *
+ * Three passes: every process tells its numbers and is counted into its cgroup; every cgroup with
+ * processes reads its files; then everybody's point is stored, because what a process may still
+ * grow depends on its cgroup. Whoever was not seen has ended. An ended process that had grown waits
+ * in limbo for a moment: if one with the same command line starts in the same cgroup, it carries
+ * the series on, so that a leak masked by restarts is still one leak.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent_state.h"
+#include "base/log.h"
+
+#define GRACE_POLLS       6
+#define GRACE_SHARE       120       /* of the window */
+#define SHMEM_OWNER_BYTES (1u << 20)
+#define CGROUP_MOVED_BYTES (64u << 10) /* its processes moved this far: read its files */
+#define CGROUP_READ_SHARE 360          /* ...or this share of the window passed */
+
+double census__grace_s(const struct agent *a)
+{
+	return fmax(GRACE_POLLS * a->cfg.interval_s, a->cfg.window_s / GRACE_SHARE);
+}
+
+/* ---- identity ---------------------------------------------------------------------------- */
+
+static uint64_t fnv1a(uint64_t hash, const char *s)
+{
+	for (; s && *s; s++)
+		hash = (hash ^ (unsigned char)*s) * 0x100000001b3ULL;
+	return hash * 0x100000001b3ULL;
+}
+
+/* Same program with the same arguments in the same cgroup. */
+static uint64_t identity_of(const struct proc_info *proc)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	hash = fnv1a(hash, proc->comm);
+	hash = fnv1a(hash, proc->cmdline);
+	hash = fnv1a(hash, proc->exe);
+	return fnv1a(hash, proc->cgroup ? proc->cgroup->path : NULL);
+}
+
+static void proc_name(const struct proc_sample *s, char buf[SERIES_NAME_LEN])
+{
+	snprintf(buf, SERIES_NAME_LEN, "%s[%u]", s->comm, s->id.tgid);
+}
+
+/* ---- limbo ------------------------------------------------------------------------------- */
+
+static void limbo_remove(struct agent *a, const struct watch *w)
+{
+	unsigned i;
+
+	for (i = 0; i < a->limbo_cnt; i++) {
+		if (a->limbo[i] == w) {
+			a->limbo[i] = a->limbo[--a->limbo_cnt];
+			return;
+		}
+	}
+}
+
+static void forget(struct agent *a, struct watch *w)
+{
+	struct series *s = w->series;
+
+	limbo_remove(a, w);
+	if (watch__is_proc(w))
+		who__forget(a->who, &w->id);
+	watch__free(w);
+	store__remove(a->store, s);
+}
+
+static void end_now(struct agent *a, struct watch *w)
+{
+	court__ended(a, w, w->end_reason ? w->end_reason : "process ended");
+	forget(a, w);
+}
+
+static void to_limbo(struct agent *a, struct watch *w)
+{
+	if (a->limbo_cnt == LIMBO_MAX) {
+		a->limbo_dropped++;
+		end_now(a, w);
+		return;
+	}
+	a->limbo[a->limbo_cnt++] = w;
+}
+
+static void expire_limbo(struct agent *a)
+{
+	unsigned i = 0;
+
+	while (i < a->limbo_cnt) {
+		if (a->now_s - a->limbo[i]->ended_s > census__grace_s(a))
+			end_now(a, a->limbo[i]); /* takes it out of the list */
+		else
+			i++;
+	}
+}
+
+/* An ended process that the new one carries on, or NULL. */
+static struct watch *find_predecessor(struct agent *a, uint64_t identity)
+{
+	unsigned i;
+
+	for (i = 0; i < a->limbo_cnt; i++)
+		if (a->limbo[i]->identity == identity)
+			return a->limbo[i];
+	return NULL;
+}
+
+static struct watch *carry_on(struct agent *a, struct watch *old, const struct proc_sample *s,
+			      const struct proc_info *proc)
+{
+	struct series_key key = series_key__proc(&s->id);
+	struct seep_task_id old_id = old->id;
+	char old_key[WATCH_KEY_LEN], name[SERIES_NAME_LEN];
+
+	watch__key(old, old_key);
+	proc_name(s, name);
+	if (store__rekey(a->store, old->series, &key, name))
+		return NULL;
+	limbo_remove(a, old);
+	old->id = s->id;
+	old->proc = proc;
+	old->cgroup = proc->cgroup;
+	old->ended_s = NAN;
+	old->end_reason = NULL;
+	old->cpu_ns = 0;
+	court__rekey(a, old_key, old);
+	who__forget(a->who, &old_id);
+	return old;
+}
+
+/* ---- processes --------------------------------------------------------------------------- */
+
+/* The series is there without a watch: the journal restored it. */
+static struct watch *take_up(struct agent *a, struct series *s)
+{
+	struct watch *w = watch__new(s, a->now_s);
+	struct store_point first;
+	double low[24];
+	size_t i;
+
+	if (!w)
+		return NULL;
+	if (series__points(a->store, s, a->now_s, &first, 1) == 1)
+		w->first_s = first.t_s;
+	series__resample(a->store, s, a->now_s, low, sizeof(low) / sizeof(low[0]));
+	for (i = 0; i < sizeof(low) / sizeof(low[0]); i++)
+		if (low[i] < w->low_bytes)
+			w->low_bytes = low[i];
+	return w;
+}
+
+static struct watch *enroll(struct agent *a, const struct series_key *key, const char *name)
+{
+	struct series *s = store__find(a->store, key);
+
+	if (s)
+		return take_up(a, s);
+	s = store__touch(a->store, key, name);
+	return s ? watch__new(s, a->now_s) : NULL;
+}
+
+/* *ret_start: a new process, or the first point after exec or a joined restart. */
+static struct watch *find_proc(struct agent *a, const struct proc_sample *s, int *ret_start)
+{
+	struct series_key key = series_key__proc(&s->id);
+	struct series *series = store__find(a->store, &key);
+	struct watch *w = series ? series__user(series) : NULL;
+	const struct proc_info *proc;
+	char name[SERIES_NAME_LEN];
+	uint64_t identity;
+
+	*ret_start = !!(s->flags & SEEP_PROC_EXECED);
+	if (*ret_start)
+		who__refresh(a->who, &s->id);
+	proc = who__process(a->who, &s->id, s->cgroup_id, s->comm);
+	if (!proc)
+		return NULL;
+	proc_name(s, name);
+	if (w) {
+		if (*ret_start) {
+			store__rekey(a->store, series, &key, name);
+			w->identity = identity_of(proc);
+		}
+		w->proc = proc;
+		return w;
+	}
+	identity = identity_of(proc);
+	if (!series && a->limbo_cnt) {
+		w = find_predecessor(a, identity);
+		if (w && carry_on(a, w, s, proc)) {
+			*ret_start = 1;
+			return w;
+		}
+	}
+	*ret_start = !series && (s->flags & SEEP_PROC_FORKED);
+	w = enroll(a, &key, name);
+	if (!w)
+		return NULL;
+	w->id = s->id;
+	w->proc = proc;
+	w->identity = identity;
+	return w;
+}
+
+static double cpu_share(const struct agent *a, const struct watch *w, const struct proc_sample *s)
+{
+	double span_s = a->now_s - w->last_s;
+
+	if (!w->cpu_ns || s->cpu_ns < w->cpu_ns || span_s <= 0)
+		return NAN;
+	return (s->cpu_ns - w->cpu_ns) / 1e9 / span_s;
+}
+
+static void take_numbers(const struct agent *a, struct watch *w, const struct proc_sample *s)
+{
+	w->seen_seq = a->seq;
+	w->ended_s = NAN;
+	w->cgroup = w->proc->cgroup;
+	w->file_bytes = s->file_bytes;
+	w->anon_bytes = s->anon_bytes;
+	w->swap_bytes = s->swap_bytes;
+	w->shmem_bytes = s->shmem_bytes;
+	w->rss_bytes = proc_sample__rss_bytes(s);
+	w->load = cpu_share(a, w, s);
+	w->cpu_ns = s->cpu_ns;
+	w->uid = s->uid;
+	w->ppid = s->ppid;
+	w->threads = s->threads;
+}
+
+/* ---- cgroups ----------------------------------------------------------------------------- */
+
+static struct watch *find_cgroup(struct agent *a, const struct cgroup_info *cg)
+{
+	struct series_key key = series_key__cgroup(cg->path);
+	struct series *series = store__find(a->store, &key);
+	struct watch *w = series ? series__user(series) : NULL;
+
+	if (!w) {
+		w = enroll(a, &key, cg->path);
+		if (w)
+			w->path = strdup(cg->path);
+	}
+	if (w)
+		w->cgroup = cg;
+	return w;
+}
+
+/* Count a process into its cgroup; the first of a poll starts the sums anew. */
+static void count_into(struct agent *a, struct watch *cg, const struct watch *proc)
+{
+	if (cg->seen_seq != a->seq) {
+		cg->seen_seq = a->seq;
+		cg->procs = 0;
+		cg->shmem_holders = 0;
+		cg->rss_bytes = 0;
+		cg->load = NAN;
+	}
+	cg->procs++;
+	cg->rss_bytes += proc->rss_bytes;
+	if (!isnan(proc->load))
+		cg->load = isnan(cg->load) ? proc->load : cg->load + proc->load;
+	if (proc->shmem_bytes >= SHMEM_OWNER_BYTES)
+		cg->shmem_holders++;
+}
+
+/* The files of a cgroup cost some ten system calls: idle ones are read now and then only. */
+static int is_due(const struct agent *a, const struct watch *w)
+{
+	uint64_t moved = w->rss_bytes > w->read_rss_bytes ? w->rss_bytes - w->read_rss_bytes :
+							    w->read_rss_bytes - w->rss_bytes;
+
+	return isnan(w->judged_s) || moved >= CGROUP_MOVED_BYTES ||
+	       a->now_s - w->read_s >= a->cfg.window_s / CGROUP_READ_SHARE;
+}
+
+static void read_cgroup(struct agent *a, struct watch *w)
+{
+	struct cgroup_usage u;
+
+	if (!is_due(a, w) || who__cgroup_usage(a->who, w->cgroup, a->seq, &u))
+		return;
+	w->read_s = a->now_s;
+	w->read_rss_bytes = w->rss_bytes;
+	w->anon_bytes = u.anon_bytes;
+	w->swap_bytes = u.swap_bytes;
+	w->shmem_bytes = u.shmem_bytes;
+	w->file_bytes = u.file_bytes;
+	w->signal_bytes = cgroup_usage__signal_bytes(&u);
+	w->limit_bytes = u.nearest_limit_bytes;
+	w->headroom_bytes = u.headroom_bytes < a->node_available_bytes ? u.headroom_bytes :
+									 a->node_available_bytes;
+}
+
+/* ---- the passes -------------------------------------------------------------------------- */
+
+static void count_proc(struct agent *a, const struct proc_sample *s)
+{
+	struct watch *w, *cg;
+	int start;
+
+	if (s->flags & SEEP_PROC_SHARED_MM)
+		return; /* its memory is another's, and counted there */
+	w = find_proc(a, s, &start);
+	if (!w)
+		return;
+	take_numbers(a, w, s);
+	w->start = start;
+	a->procs++;
+	if (!w->cgroup)
+		return;
+	cg = find_cgroup(a, w->cgroup);
+	if (cg)
+		count_into(a, cg, w);
+}
+
+static void cgroup_pass(void *ctx, struct series *s)
+{
+	struct watch *w = series__user(s);
+	struct agent *a = ctx;
+
+	if (!w || watch__is_proc(w) || w->seen_seq != a->seq || !w->cgroup)
+		return;
+	a->cgroups++;
+	read_cgroup(a, w);
+	watch__observe(w, a->store, a->now_s);
+}
+
+/* Shared memory is the process's own when nobody else in its cgroup has any to speak of. */
+static void settle_signal(struct agent *a, struct watch *w)
+{
+	struct watch *cg = NULL;
+	struct series_key key;
+	struct series *s;
+
+	w->signal_bytes = w->anon_bytes + w->swap_bytes;
+	w->limit_bytes = UINT64_MAX;
+	w->headroom_bytes = a->node_available_bytes;
+	if (w->cgroup) {
+		key = series_key__cgroup(w->cgroup->path);
+		s = store__find(a->store, &key);
+		cg = s ? series__user(s) : NULL;
+	}
+	if (!cg)
+		return;
+	if (cg->shmem_holders == 1 && w->shmem_bytes >= SHMEM_OWNER_BYTES)
+		w->signal_bytes += w->shmem_bytes;
+	w->limit_bytes = cg->limit_bytes;
+	if (cg->headroom_bytes < w->headroom_bytes)
+		w->headroom_bytes = cg->headroom_bytes;
+}
+
+static void proc_pass(void *ctx, struct series *s)
+{
+	struct watch *w = series__user(s);
+	struct agent *a = ctx;
+
+	if (!w || !watch__is_proc(w) || w->seen_seq != a->seq)
+		return;
+	settle_signal(a, w);
+	watch__observe(w, a->store, a->now_s);
+}
+
+/* Who was not seen in this poll has ended. */
+static void absent_pass(void *ctx, struct series *s)
+{
+	struct watch *w = series__user(s);
+	struct agent *a = ctx;
+
+	if (!w) {
+		/* restored, and not there any more: its incident is closed by tracker__sweep */
+		if (series__key(s)->kind == SERIES_PROC)
+			store__remove(a->store, s);
+		return;
+	}
+	a->detectors += !!w->detector;
+	if (w->seen_seq == a->seq || !isnan(w->ended_s))
+		return;
+	if (!watch__is_proc(w)) {
+		w->cgroup = NULL;
+		if (a->now_s - w->last_s > a->cfg.window_s / 4) {
+			court__ended(a, w, "cgroup is empty or gone");
+			forget(a, w);
+		}
+		return;
+	}
+	w->ended_s = a->now_s;
+	if (w->detector)
+		to_limbo(a, w);
+	else
+		end_now(a, w);
+}
+
+void census__take(struct agent *a, const struct proc_sample *samples, size_t cnt)
+{
+	size_t i;
+
+	a->procs = 0;
+	a->cgroups = 0;
+	a->detectors = 0;
+	who__node_memory(a->who, &a->node_total_bytes, &a->node_available_bytes);
+	for (i = 0; i < cnt; i++)
+		count_proc(a, &samples[i]);
+	store__foreach(a->store, cgroup_pass, a);
+	store__foreach(a->store, proc_pass, a);
+	store__foreach(a->store, absent_pass, a);
+	expire_limbo(a);
+}
+
+/* ---- events ------------------------------------------------------------------------------ */
+
+static void note_oom(struct agent *a, const struct proc_event *ev, const struct watch *w)
+{
+	struct oom_note *note = &a->ooms[a->oom_cnt++ % OOM_MAX];
+
+	note->t_s = a->now_s;
+	note->pid = ev->id.tgid;
+	note->bytes = ev->anon_bytes + ev->swap_bytes + ev->shmem_bytes;
+	if (!note->bytes && w)
+		note->bytes = w->signal_bytes;
+	snprintf(note->comm, sizeof(note->comm), "%s", ev->comm[0] ? ev->comm :
+				w && w->proc ? w->proc->comm : "?");
+	log_warn("OOM kill: '%s' (pid %u) with %" PRIu64 " MiB", note->comm, note->pid,
+		 note->bytes >> 20);
+}
+
+/* Below 6.9 the OOM event has a pid only. */
+struct by_pid {
+	uint32_t pid;
+	struct watch *found;
+};
+
+static void match_pid(void *ctx, struct series *s)
+{
+	struct watch *w = series__user(s);
+	struct by_pid *q = ctx;
+
+	if (w && watch__is_proc(w) && w->id.tgid == q->pid && isnan(w->ended_s))
+		q->found = w;
+}
+
+static struct watch *watch_of(struct agent *a, const struct seep_task_id *id)
+{
+	struct by_pid q = {.pid = id->tgid};
+	struct series_key key = series_key__proc(id);
+	struct series *s = store__find(a->store, &key);
+
+	if (s)
+		return series__user(s);
+	if (!id->start_ns)
+		store__foreach(a->store, match_pid, &q);
+	return q.found;
+}
+
+void census__event(struct agent *a, const struct proc_event *ev)
+{
+	struct watch *w = watch_of(a, &ev->id);
+
+	if (ev->kind == SEEP_EVENT_OOM) {
+		note_oom(a, ev, w);
+		if (w)
+			w->end_reason = "OOM-killed";
+		return;
+	}
+	if (!w) {
+		a->short_lived++;
+		return;
+	}
+	if (!w->end_reason)
+		w->end_reason = ev->flags & SEEP_PROC_OOM_KILLED ? "OOM-killed" : "process ended";
+}
+
+void census__evicted(struct agent *a, struct series *s)
+{
+	struct watch *w = series__user(s);
+
+	if (!w)
+		return;
+	court__ended(a, w, "no longer tracked: evicted at the bound");
+	limbo_remove(a, w);
+	if (watch__is_proc(w))
+		who__forget(a->who, &w->id);
+	watch__free(w);
+}

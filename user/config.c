@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * config.c - the option table of `seep agent`, and its file.
+ *
+ * The command line is parsed twice: once to learn of --config, and again over what the file said,
+ * so that the command line wins.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ini.h>
+
+#include "cli/options.h"
+#include "config.h"
+#include "out/ctl_proto.h"
+
+#define SPECS_MAX    16
+#define MIN_INTERVAL 0.02 /* below, polling is all the agent does */
+#define MIN_BUCKETS  24   /* a window of fewer polls says nothing */
+
+static const struct config defaults = {
+	.interval_s = 10,
+	.window_s = 6 * 3600,
+	.state_dir = "/var/lib/seep",
+	.socket = CTL_DEFAULT_SOCKET,
+	.listen = "none",
+	.max_processes = 8192,
+	.retention_days = 30,
+};
+
+static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
+{
+	const struct option_spec rows[] = {
+		{"config", 'c', OPTION_STRING, "FILE", &cfg->file,
+		 "read options from FILE (key = value); the command\nline wins", NULL},
+		{"interval", 'i', OPTION_DURATION, "TIME", &cfg->interval_s,
+		 "time between two polls (default 10s)", NULL},
+		{"window", 'w', OPTION_DURATION, "TIME", &cfg->window_s,
+		 "history that is kept and judged (default 6h)", NULL},
+		{"state-dir", 's', OPTION_STRING, "DIR", &cfg->state_dir,
+		 "history and incidents (default /var/lib/seep)", NULL},
+		{"socket", 0, OPTION_STRING, "PATH", &cfg->socket,
+		 "where the other commands find the agent\n(default " CTL_DEFAULT_SOCKET ")", NULL},
+		{"listen", 0, OPTION_STRING, "ADDR:PORT", &cfg->listen,
+		 "HTTP address, or none (default none)", NULL},
+		{"max-processes", 0, OPTION_UINT, "N", &cfg->max_processes,
+		 "processes and cgroups tracked at once (default 8192)", NULL},
+		{"retention-days", 0, OPTION_UINT, "N", &cfg->retention_days,
+		 "how long closed incidents are kept (default 30)", NULL},
+		{"no-drill", 0, OPTION_FLAG, NULL, &cfg->no_drill,
+		 "never attach probes to a suspect by itself", NULL},
+		{"no-bpf", 0, OPTION_FLAG, NULL, &cfg->no_bpf,
+		 "poll /proc only, without BPF", NULL},
+		{"verbose", 'v', OPTION_COUNT, NULL, &cfg->verbose,
+		 "log more; twice for libbpf's messages too", NULL},
+		{0},
+	};
+
+	_Static_assert(sizeof(rows) / sizeof(rows[0]) <= SPECS_MAX, "SPECS_MAX is too small");
+	memcpy(specs, rows, sizeof(rows));
+}
+
+/* ---- the file ---------------------------------------------------------------------------- */
+
+struct reading {
+	struct option_spec *specs;
+	char *why;
+	size_t cap;
+};
+
+static struct option_spec *find_spec(struct option_spec *specs, const char *name)
+{
+	for (; specs->name; specs++)
+		if (!strcmp(specs->name, name) && strcmp(name, "config"))
+			return specs;
+	return NULL;
+}
+
+static int is_true(const char *value)
+{
+	return !strcmp(value, "1") || !strcmp(value, "true") || !strcmp(value, "yes") ||
+	       !strcmp(value, "on");
+}
+
+static int assign(struct option_spec *spec, const char *value)
+{
+	char *copy;
+
+	if (spec->kind == OPTION_FLAG) {
+		*(int *)spec->target = is_true(value);
+		return 0;
+	}
+	if (spec->kind == OPTION_COUNT) {
+		*(int *)spec->target = atoi(value);
+		return 0;
+	}
+	copy = strdup(value); /* lives as long as the configuration: until exit */
+	if (!copy)
+		return -ENOMEM;
+	return options__assign(spec, copy);
+}
+
+/* inih: non-zero is success. */
+static int on_pair(void *ctx, const char *section, const char *name, const char *value)
+{
+	struct reading *r = ctx;
+	struct option_spec *spec;
+
+	if (r->why[0])
+		return 1; /* only the first trouble is told */
+	spec = find_spec(r->specs, name);
+	if (section[0] && strcmp(section, "agent"))
+		snprintf(r->why, r->cap, "section [%s] is not known: only [agent] is", section);
+	else if (!spec)
+		snprintf(r->why, r->cap, "'%s' is not an option of the agent", name);
+	else if (assign(spec, value))
+		snprintf(r->why, r->cap, "'%s = %s': expected %s", name, value,
+			 options__expected(spec));
+	return !r->why[0];
+}
+
+static int read_file(struct config *cfg, char *why, size_t cap)
+{
+	struct option_spec specs[SPECS_MAX];
+	struct reading r = {.specs = specs};
+	char text[200] = "";
+	int line;
+
+	r.why = text;
+	r.cap = sizeof(text);
+	fill_specs(cfg, specs);
+	line = ini_parse(cfg->file, on_pair, &r);
+	if (line == -1)
+		snprintf(why, cap, "'%s': %s", cfg->file, strerror(errno));
+	else if (line)
+		snprintf(why, cap, "'%s' line %d: %s", cfg->file, line > 0 ? line : 0,
+			 text[0] ? text : "expected key = value");
+	return line ? -EINVAL : 0;
+}
+
+/* ---- all of it --------------------------------------------------------------------------- */
+
+static int check(const struct config *cfg, char *why, size_t cap)
+{
+	if (cfg->interval_s < MIN_INTERVAL)
+		snprintf(why, cap, "interval must be 20ms or more");
+	else if (cfg->window_s < cfg->interval_s * MIN_BUCKETS)
+		snprintf(why, cap, "window must be %d intervals or more", MIN_BUCKETS);
+	else if (cfg->max_processes < 16 || cfg->max_processes > 1000000)
+		snprintf(why, cap, "max-processes must be 16 to 1000000");
+	else
+		return 0;
+	return -EINVAL;
+}
+
+/* One pass over argv into cfg. 0, or -1 with *ret_exit. */
+static int parse_args(struct config *cfg, int argc, char **argv, int *ret_exit)
+{
+	struct option_spec specs[SPECS_MAX];
+	const struct options options = {
+		.command = "agent",
+		.about = "Watch every process and cgroup of this node, keep their history, and name\n"
+			 "what leaks. Runs in the foreground and logs on stderr. SIGTERM saves and\n"
+			 "ends, SIGHUP reads the configuration again.",
+		.epilog = "Needs root, or CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and\n"
+			  "CAP_DAC_READ_SEARCH; `seep doctor` says what is missing.",
+		.specs = specs,
+	};
+
+	fill_specs(cfg, specs);
+	return options__parse(&options, argc, argv, ret_exit) < 0 ? -1 : 0;
+}
+
+int config__parse(struct config *cfg, int argc, char **argv, int *ret_exit)
+{
+	char why[512];
+
+	*cfg = defaults;
+	if (parse_args(cfg, argc, argv, ret_exit))
+		return -1;
+	*ret_exit = SEEP_EXIT_USAGE;
+	if (cfg->file && config__reload(cfg, argc, argv, why, sizeof(why))) {
+		fprintf(stderr, "seep agent: %s\n", why);
+		return -1;
+	}
+	if (check(cfg, why, sizeof(why))) {
+		fprintf(stderr, "seep agent: %s\n", why);
+		return -1;
+	}
+	return 0;
+}
+
+int config__reload(struct config *cfg, int argc, char **argv, char *why, size_t cap)
+{
+	struct config fresh = defaults;
+	int ret_exit;
+
+	fresh.file = cfg->file;
+	if (fresh.file && read_file(&fresh, why, cap))
+		return -EINVAL;
+	if (parse_args(&fresh, argc, argv, &ret_exit)) {
+		snprintf(why, cap, "the command line does not parse");
+		return -EINVAL;
+	}
+	if (check(&fresh, why, cap))
+		return -EINVAL;
+	*cfg = fresh;
+	return 0;
+}

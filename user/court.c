@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * court.c - from verdicts to incidents.
+ *
+ * Every watch is judged when due. Processes are reported as they are; a cgroup is reported only
+ * when no single process explains its growth (kernel memory, tmpfs, many small growers, restarts),
+ * so that one leak is one incident. The root cgroup is the whole node and never an object.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent_state.h"
+#include "base/log.h"
+#include "base/units.h"
+
+#define EXPLAINED_SHARE 0.6 /* of a cgroup's growth by one process */
+#define REFRESH_SHARE   72  /* curve and top 10 of an open incident: so often per window */
+#define GROWTH_POINTS   48
+
+/* ---- who explains a cgroup's growth ------------------------------------------------------ */
+
+struct explain {
+	struct agent *a;
+	const struct watch *cgroup;
+	double most_bytes; /* growth of the fastest growing process in it */
+};
+
+/* Growth since `since_s`, from the lowest point near it to now. */
+static double growth_since(struct agent *a, const struct watch *w, double since_s)
+{
+	double points[GROWTH_POINTS], step_s = a->cfg.window_s / GROWTH_POINTS;
+	double from = NAN;
+	int i;
+
+	series__resample(a->store, w->series, a->now_s, points, GROWTH_POINTS);
+	for (i = 0; i < GROWTH_POINTS; i++) {
+		if (isnan(points[i]) || a->now_s - (GROWTH_POINTS - 1 - i) * step_s < since_s)
+			continue;
+		from = points[i];
+		break;
+	}
+	return isnan(from) ? 0 : w->signal_bytes - from;
+}
+
+static void explain_by(void *ctx, struct series *s)
+{
+	struct watch *w = series__user(s);
+	struct explain *e = ctx;
+	double grown;
+
+	if (!w || !watch__is_proc(w) || !w->cgroup || !isnan(w->ended_s) ||
+	    strcmp(w->cgroup->path, e->cgroup->path))
+		return;
+	grown = growth_since(e->a, w, e->cgroup->verdict.since_s);
+	if (grown > e->most_bytes)
+		e->most_bytes = grown;
+}
+
+static int explained_by_a_process(struct agent *a, const struct watch *w)
+{
+	struct explain e = {.a = a, .cgroup = w};
+
+	store__foreach(a->store, explain_by, &e);
+	return e.most_bytes >= EXPLAINED_SHARE * w->verdict.growth_bytes;
+}
+
+/* ---- the report -------------------------------------------------------------------------- */
+
+/* Strings are borrowed: the tracker copies them. */
+static struct incident_object object_of(const struct agent *a, const struct watch *w)
+{
+	const struct cgroup_info *cg = w->cgroup;
+	struct incident_object o = {
+		.kind = watch__is_proc(w) ? "process" : "cgroup",
+		.node = (char *)a->node,
+		.cgroup = w->path,
+	};
+
+	if (watch__is_proc(w)) {
+		o.pid = w->id.tgid;
+		o.start_ns = w->id.start_ns;
+		o.comm = w->proc ? (char *)w->proc->comm : NULL;
+		o.cmdline = w->proc ? (char *)w->proc->cmdline : NULL;
+	}
+	if (cg) {
+		o.cgroup = (char *)cg->path;
+		o.container = (char *)cg->container;
+		o.pod = (char *)cg->pod;
+		o.ns = (char *)cg->ns;
+		o.workload = (char *)cg->workload;
+		o.image = (char *)cg->image;
+	}
+	return o;
+}
+
+static int collect_evidence(const struct agent *a, const struct watch *w,
+			    char lines[][DETECTOR_EVIDENCE_LEN])
+{
+	int cnt = detector__evidence(w->detector, lines, DETECTOR_EVIDENCE_MAX - 1);
+	char limit[16], room[16];
+
+	units__format_bytes(w->headroom_bytes, room, sizeof(room));
+	if (w->limit_bytes != UINT64_MAX) {
+		units__format_bytes(w->limit_bytes, limit, sizeof(limit));
+		snprintf(lines[cnt++], DETECTOR_EVIDENCE_LEN,
+			 "%s are left under the cgroup limit of %s", room, limit);
+	} else {
+		units__format_bytes(a->node_total_bytes, limit, sizeof(limit));
+		snprintf(lines[cnt++], DETECTOR_EVIDENCE_LEN,
+			 "no cgroup limit; %s of the node's %s are left", room, limit);
+	}
+	return cnt;
+}
+
+/* The stored curve, thinned to what an incident keeps. Caller frees. */
+static double (*collect_history(struct agent *a, const struct watch *w, size_t *ret_cnt))[2]
+{
+	size_t cnt = series__points(a->store, w->series, a->now_s, NULL, 0), step, i, n = 0;
+	struct store_point *points = malloc((cnt + 1) * sizeof(*points));
+	double (*out)[2] = malloc(INCIDENT_HISTORY_MAX * sizeof(*out));
+
+	*ret_cnt = 0;
+	if (!points || !out) {
+		free(points);
+		free(out);
+		return NULL;
+	}
+	cnt = series__points(a->store, w->series, a->now_s, points, cnt);
+	step = (cnt + INCIDENT_HISTORY_MAX - 1) / INCIDENT_HISTORY_MAX;
+	for (i = 0; i < cnt && n < INCIDENT_HISTORY_MAX; i += step ? step : 1, n++) {
+		/* the newest point always stands at the end */
+		if (i + step >= cnt)
+			i = cnt - 1;
+		out[n][0] = points[i].t_s;
+		out[n][1] = points[i].last_bytes;
+	}
+	free(points);
+	*ret_cnt = n;
+	return out;
+}
+
+/* The limit people know: the cgroup's, else the node. */
+static struct verdict public_verdict(const struct agent *a, const struct watch *w)
+{
+	struct verdict v = w->verdict;
+
+	v.limit_bytes = w->limit_bytes != UINT64_MAX ? w->limit_bytes : a->node_total_bytes;
+	return v;
+}
+
+static void report(struct agent *a, struct watch *w)
+{
+	char key[WATCH_KEY_LEN], lines[DETECTOR_EVIDENCE_MAX][DETECTOR_EVIDENCE_LEN];
+	struct incident_object object = object_of(a, w);
+	struct verdict verdict = public_verdict(a, w);
+	const struct incident *open;
+	double (*history)[2] = NULL;
+	struct finding f = {
+		.key = watch__key(w, key),
+		.object = &object,
+		.verdict = &verdict,
+		.evidence = lines,
+		.evidence_cnt = collect_evidence(a, w, lines),
+	};
+
+	open = tracker__open_of(a->tracker, key);
+	if (!open || a->now_s - w->shown_s >= a->cfg.window_s / REFRESH_SHARE) {
+		w->shown_s = a->now_s;
+		history = collect_history(a, w, &f.history_cnt);
+		f.history = (const double (*)[2])history;
+		f.top = answer__rows(a, "process", INCIDENT_TOP_MAX);
+	}
+	tracker__report(a->tracker, a->now_s, &f);
+	json_decref(f.top);
+	free(history);
+}
+
+static int is_object(const struct watch *w)
+{
+	return watch__is_proc(w) || (w->path && strcmp(w->path, "/"));
+}
+
+static void judge_one(void *ctx, struct series *s)
+{
+	struct watch *w = series__user(s);
+	char key[WATCH_KEY_LEN];
+	struct agent *a = ctx;
+	int is_open;
+
+	if (!w || w->seen_seq != a->seq || !watch__judge(w, a->store, a->now_s))
+		return;
+	if (!is_object(w))
+		return;
+	is_open = !!tracker__open_of(a->tracker, watch__key(w, key));
+	w->wants_detector = is_open;
+	if (!w->detector)
+		return;
+	if (!is_open && w->verdict.state != VERDICT_LEAK)
+		return;
+	if (!is_open && !watch__is_proc(w) && explained_by_a_process(a, w))
+		return;
+	report(a, w);
+}
+
+void court__sit(struct agent *a)
+{
+	store__foreach(a->store, judge_one, a);
+}
+
+void court__ended(struct agent *a, const struct watch *w, const char *reason)
+{
+	char key[WATCH_KEY_LEN];
+
+	tracker__ended(a->tracker, a->now_s, watch__key(w, key), reason);
+}
+
+void court__rekey(struct agent *a, const char *old_key, const struct watch *w)
+{
+	struct incident_object object = object_of(a, w);
+	char key[WATCH_KEY_LEN];
+
+	tracker__rekey(a->tracker, a->now_s, old_key, watch__key(w, key), &object);
+}

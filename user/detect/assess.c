@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * assess.c - from features to a judgement: a learned score, vetoes, and a reason for every "no".
+ *
+ * The score weighs the signs; the vetoes are what no score may overrule: growth too small to
+ * matter, growth that the load explains, a fast climb that could be a start-up. The reason is
+ * found by plain rules on the trend since the onset, so that a person can check it.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "assess.h"
+#include "feature.h"
+#include "runs.h"
+#include "score.h"
+
+#define MIB (1024. * 1024)
+#define MATERIAL_BYTES (6 * MIB) /* per window: growth below this is nobody's business */
+#define MATERIAL_SHARE .0072     /* per window, of the level */
+#define MIN_BUCKETS 18           /* a quarter of a window */
+#define BLOCKS 24
+
+void assess__none(struct assessment *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->warming = 1;
+	ret->reason = "warming";
+	ret->horizon_s = NAN;
+	ret->since_ago_s = NAN;
+	ret->growth_bytes = NAN;
+	ret->slope = ret->slope_lo = ret->slope_hi = NAN;
+	ret->last_bytes = ret->limit_bytes = NAN;
+	ret->to_limit_s = ret->to_limit_lo_s = ret->to_limit_hi_s = NAN;
+	ret->load_share = NAN;
+}
+
+/* Growth that matters, over a span of this many windows. */
+static double material(double level, double windows)
+{
+	double per_window = level * MATERIAL_SHARE;
+
+	return windows * (per_window < MATERIAL_BYTES ? MATERIAL_BYTES : per_window);
+}
+
+/* The trend of the floor from the onset to now. */
+static void since_onset(const struct view *v, const struct features *fs, struct assessment *a)
+{
+	int span = v->joined - fs->onset;
+	double bucket_s = v->window_s / VIEW_WINDOW, step_s;
+
+	if (span < VIEW_WINDOW / 4)
+		span = v->joined < VIEW_WINDOW / 4 ? v->joined : VIEW_WINDOW / 4;
+	if (feature__trend(v->floor, v->joined, span, bucket_s, &a->trend, &step_s))
+		return;
+	a->known = 1;
+	a->horizon_s = span * bucket_s;
+	a->since_ago_s = (v->n - v->pos[v->joined - span]) * bucket_s;
+	a->slope = a->trend.slope / step_s;
+	a->slope_lo = a->trend.slope_lo / step_s;
+	a->slope_hi = a->trend.slope_hi / step_s;
+	a->growth_bytes = a->slope * a->horizon_s;
+}
+
+static void time_to_limit(const struct view *v, struct assessment *a)
+{
+	double left = v->limit_bytes - v->last_bytes;
+
+	if (isnan(left) || !(a->slope > 0))
+		return;
+	if (left < 0)
+		left = 0;
+	a->to_limit_s = left / a->slope;
+	a->to_limit_lo_s = left / a->slope_hi;
+	a->to_limit_hi_s = a->slope_lo > 0 ? left / a->slope_lo : INFINITY;
+}
+
+struct why {
+	const char *reason;
+	enum verdict_class class;
+};
+
+/* What a person would say of a growth that is not a leak; in the order that explains best. */
+static struct why explain(const struct features *fs, const struct assessment *a, double need)
+{
+	const struct trend *t = &a->trend;
+	int teeth = fs->f[F_LIFT] > .02 && fs->f[F_LIFT] > 3 * fs->f[F_WOBBLE];
+
+	if (!isnan(fs->load_share) && (fs->load_share > .5 || fs->f[F_LOAD_KEEP] < .3))
+		return (struct why){ "load", CLASS_LOAD };
+	if (a->growth_bytes < need)
+		return (struct why){ a->growth_bytes < -need ? "shrinks" : "flat",
+				     teeth ? CLASS_SAWTOOTH : CLASS_UNKNOWN };
+	if (t->jump > .55 && t->spread < 3)
+		return (struct why){ "step", CLASS_STEP };
+	if (t->late < .2)
+		return (struct why){ "plateau", fs->f[F_AGE] < 2 ? CLASS_WARM_UP : CLASS_CACHE };
+	if (t->late < .6)
+		return (struct why){ "slowing", CLASS_RETENTION };
+	if (t->drawdown > .5 * t->growth)
+		return (struct why){ "given-back", CLASS_UNKNOWN };
+	if (t->growth < 4 * t->noise)
+		return (struct why){ "noise", CLASS_UNKNOWN };
+	if (t->spread < 3)
+		return (struct why){ "few-steps", CLASS_STEP };
+	if (fs->f[F_PAST_FLOOR + PAST_RECORD] < 0)
+		return (struct why){ "not-new", CLASS_UNKNOWN };
+	return (struct why){ "weak", CLASS_UNKNOWN };
+}
+
+/* Does the floor still grow at a fair part of its rate? Keeps an open alarm open. */
+static int still_growing(const struct features *fs, const struct assessment *a)
+{
+	const struct trend *t = &fs->fit[FIT_FLOOR_HALF];
+	double rate = t->slope / fs->step_s[FIT_FLOOR_HALF];
+
+	if (a->score >= SCORE_SUSPECT)
+		return 1;
+	return fs->known[FIT_FLOOR_HALF] && rate > .3 * a->slope && a->slope > 0 && t->tau > .3;
+}
+
+void assess__view(struct view *v, struct assessment *ret)
+{
+	struct features fs;
+	double need;
+
+	assess__none(ret);
+	ret->last_bytes = v->last_bytes;
+	ret->limit_bytes = v->limit_bytes;
+	runs__join(v);
+	if (v->joined < MIN_BUCKETS)
+		return;
+	feature__extract(v, &fs);
+	ret->warming = v->joined < VIEW_WINDOW / 2;
+	ret->load_share = fs.load_share;
+	ret->restarts = v->runs > 1 ? v->runs : 0;
+	since_onset(v, &fs, ret);
+	if (!ret->known)
+		return;
+	time_to_limit(v, ret);
+	need = material(ret->trend.level, ret->horizon_s / v->window_s);
+	ret->score = score__of(fs.f);
+	if (ret->growth_bytes < need && ret->score > SCORE_SUSPECT)
+		ret->score = SCORE_SUSPECT - .01;
+	ret->growing = still_growing(&fs, ret);
+	ret->reason = "";
+	ret->class = CLASS_LEAK;
+	if (ret->score < SCORE_OPEN) {
+		struct why why = explain(&fs, ret, need);
+
+		ret->reason = ret->warming ? "warming" : why.reason;
+		ret->class = why.class;
+	}
+}

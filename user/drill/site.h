@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * site.h - a call site and what it still owns: the arrow from drill/ to incidents and outputs.
+ */
+#ifndef SEEP_DRILL_SITE_H
+#define SEEP_DRILL_SITE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <jansson.h>
+
+#include "../sym/frame.h"
+
+#define SITE_COHORTS 20 /* log2 of the age in seconds: [0] < 1 s, [k] < 2^k s */
+
+enum site_verdict { SITE_UNKNOWN, SITE_LEAK, SITE_CACHE, SITE_CHURN };
+
+struct site {
+	double outstanding_bytes;            /* estimate */
+	double outstanding_lo_bytes, outstanding_hi_bytes; /* 95 % */
+	double outstanding_count;
+	double growth_bytes_per_hour;        /* NAN = run too short */
+	double oldest_age_s, median_age_s;
+	double cohort_bytes[SITE_COHORTS];
+	enum site_verdict verdict;
+	const char *allocator;
+	uint64_t samples;
+	struct frame *frames;                /* innermost first */
+	int frame_cnt;
+	int is_whole;                        /* the chain reaches its outermost frame */
+};
+
+const char *site__verdict_name(enum site_verdict verdict);
+/* SITE of the CLI contract. NULL: out of memory. */
+json_t *site__to_json(const struct site *s);
+
+#endif /* SEEP_DRILL_SITE_H */

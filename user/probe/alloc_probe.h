@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * alloc_probe.h - sampled probes on the allocators of one process, and what is still allocated.
+ *
+ * The allocators are found through the target's mappings (see allocators.c for the table), the
+ * probes are placed on an instruction the kernel emulates where there is one, and attached to the
+ * target only. If the agent dies the probes go with it.
+ */
+#ifndef SEEP_PROBE_ALLOC_PROBE_H
+#define SEEP_PROBE_ALLOC_PROBE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <linux/types.h>
+#include <seep/alloc.h>
+
+struct alloc_probe;
+
+struct alloc_probe_cfg {
+	pid_t pid;
+	uint64_t sample_bytes;   /* mean bytes between samples; 0: every allocation */
+	unsigned max_live;       /* 0: 65536 samples alive at once (1 Mi when sample_bytes is 0) */
+	unsigned ring_bytes;     /* 0: 8 MiB */
+	unsigned stack_bytes;    /* copied per stack: 0: 16384, at most 32768 */
+	uint64_t min_mmap_bytes; /* direct mmap of this size or more counts; 0: 128 KiB */
+	int no_session;          /* entry and return pairs (tests of the fallback) */
+	int no_multi;            /* perf-event uprobes (tests of the fallback) */
+	int at_entry;            /* no placement: always the first instruction (bench) */
+};
+
+/* 0; -ESRCH gone, -EPERM, -ENOENT no known allocator in it; `why` says it in one line. */
+int alloc_probe__new(const struct alloc_probe_cfg *cfg, struct alloc_probe **ret_probe, char *why,
+		     size_t why_cap);
+/* Detaches; about 25 ms. NULL is fine. */
+void alloc_probe__free(struct alloc_probe *p);
+/* Detach, but keep the tables readable. */
+void alloc_probe__detach(struct alloc_probe *p);
+
+/* One function that is probed. */
+struct alloc_site_info {
+	const char *allocator; /* "glibc", "jemalloc", ... */
+	const char *function;
+	const char *module;
+	uint64_t offset;       /* of the probe, from the start of the function */
+	int emulated;          /* 1: cheap; 0: single-stepped */
+};
+size_t alloc_probe__sites(const struct alloc_probe *p, const struct alloc_site_info **ret_sites);
+/* "session", "multi" or "perf". */
+const char *alloc_probe__mode(const struct alloc_probe *p);
+/* Allocator that an allocation kind was probed in, for SITE.allocator: the first found. */
+const char *alloc_probe__allocator(const struct alloc_probe *p);
+
+int alloc_probe__fd(const struct alloc_probe *p); /* readable: call alloc_probe__drain */
+typedef void (*alloc_stack_fn)(void *ctx, const struct seep_stack *stack, const void *bytes);
+int alloc_probe__drain(struct alloc_probe *p, alloc_stack_fn fn, void *ctx);
+
+typedef void (*alloc_live_fn)(void *ctx, uint64_t addr, const struct seep_live *live);
+/* All live samples now (batched lookups). 0 or -errno. */
+int alloc_probe__live(struct alloc_probe *p, alloc_live_fn fn, void *ctx);
+
+/* Twice the mean distance between samples from now on; returns the new period. Called by the
+ * owner when the table is half full. */
+uint64_t alloc_probe__coarsen(struct alloc_probe *p);
+uint64_t alloc_probe__sample_bytes(const struct alloc_probe *p);
+
+void alloc_probe__stats(struct alloc_probe *p, uint64_t ret_stats[SEEP_ALLOC_STAT_CNT]);
+unsigned alloc_probe__max_live(const struct alloc_probe *p);
+/* What this mode cannot see, one sentence each ("operator new of tcmalloc"); NULL-terminated. */
+const char *const *alloc_probe__not_seen(const struct alloc_probe *p);
+/* Kernel time spent in the probes' programs (run_time_ns of the programs, where statistics are on)
+ * or hits x the measured cost of a hit; and the hits. */
+uint64_t alloc_probe__cost_ns(struct alloc_probe *p, uint64_t *ret_hits);
+
+#endif /* SEEP_PROBE_ALLOC_PROBE_H */

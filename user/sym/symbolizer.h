@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * symbolizer.h - from a process's addresses to functions, files and lines.
+ *
+ * Caches ELF files, unwind tables and debug information by build-id (or device and inode) across
+ * processes; a target is a process with its mappings. Strings live as long as the symbolizer.
+ */
+#ifndef SEEP_SYM_SYMBOLIZER_H
+#define SEEP_SYM_SYMBOLIZER_H
+
+#include <sys/types.h>
+
+#include "frame.h"
+#include "unwind.h"
+
+struct symbolizer;
+struct sym_target;
+
+struct symbolizer_cfg {
+	const char *debug_dir;  /* separate debug files; NULL: /usr/lib/debug */
+	size_t max_cache_bytes; /* 0: 150 MiB; least recently used files are dropped */
+	int no_lines;           /* functions only: no DWARF */
+};
+
+struct symbolizer *symbolizer__new(const struct symbolizer_cfg *cfg); /* NULL: out of memory */
+void symbolizer__free(struct symbolizer *s);
+
+/* Mappings are read now and again when an address is not found in them. 0, -ESRCH, -EACCES. */
+int sym_target__new(struct symbolizer *s, pid_t pid, struct sym_target **ret_target);
+void sym_target__free(struct sym_target *t);
+
+/* unwind__walk over the target's files. */
+int sym_target__walk(struct sym_target *t, const struct seep_regs *regs, const void *stack,
+		     size_t stack_bytes, uint64_t *ips, int cap, enum unwind_end *ret_end);
+
+/*
+ * Frames of one address, innermost inlined function first. is_return: 1 for return addresses
+ * (looked up one byte before). Always at least one frame, with what is known. Returns the count.
+ */
+int sym_target__frames(struct sym_target *t, uint64_t address, int is_return, struct frame *frames,
+		       int cap);
+
+/* What could not be read, one sentence each ("libfoo.so: no symbols"); NULL-terminated. */
+const char *const *sym_target__not_seen(struct sym_target *t);
+
+#endif /* SEEP_SYM_SYMBOLIZER_H */

@@ -12,7 +12,7 @@ PREFIX  ?= /usr/local
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 OUT  := build$(if $(SAN),/san)
 
-PKGS   := libbpf jansson sqlite3 ncursesw zlib libelf
+PKGS   := libbpf jansson sqlite3 ncursesw inih zlib libelf
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter -Wno-format-truncation \
 	  -fstack-protector-strong -DSEEP_VERSION='"$(VERSION)"'
@@ -63,14 +63,14 @@ $(OUT)/%.o: %.c | $(SKELS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-build/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/seep/*.h vmlinux/*.h vmlinux/*/*.h)
+build/%.bpf.o: %.bpf.c $(wildcard bpf/*.h include/seep/*.h vmlinux/*.h vmlinux/*/*.h)
 	$(call msg,BPF,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
 
-build/bpf/%.skel.h: build/bpf/%.bpf.o
+build/%.skel.h: build/%.bpf.o
 	$(call msg,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $(*F)_bpf > $@.tmp && mv $@.tmp $@
 
 # ---- tests --------------------------------------------------------------------------------
 
@@ -79,10 +79,9 @@ $(OUT)/tests/unit/%: tests/unit/%.c $(LIB)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIB) -lcmocka $(LDLIBS) -o $@
 
-$(OUT)/tests/kernel/%: tests/kernel/%.c $(LIB)
+$(OUT)/tests/kernel/test_%: $(OUT)/tests/kernel/test_%.o $(OUT)/tests/kernel/support.o $(LIB)
 	$(call msg,TEST,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIB) -lcmocka $(LDLIBS) -o $@
+	$(Q)$(CC) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -o $@
 
 build/tests/workloads/%: tests/workloads/%.c
 	$(call msg,WORKLOAD,$@)
@@ -114,6 +113,15 @@ build/tests/replay/gen: build/tests/replay/gen.o $(REPLAY_OBJS) build/libseep.a
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 build/bench/accuracy: build/bench/accuracy.o build/bench/anchors.o $(REPLAY_OBJS) build/libseep.a
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+WATCH_OBJS := $(patsubst %.c,build/%.o,$(filter-out %.bpf.c,$(wildcard bench/watch/*.c)))
+
+$(WATCH_OBJS): CPPFLAGS += -Ibuild/bench/watch
+$(WATCH_OBJS): | build/bench/watch/peers.skel.h
+
+build/bench/watch: build/bench/watch.o $(WATCH_OBJS) build/libseep.a
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 

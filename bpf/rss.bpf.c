@@ -69,7 +69,7 @@ struct {
 
 static __always_inline struct seep_cgroup *get_cgroup(u64 cgroup_id)
 {
-	struct seep_cgroup fresh = {}, *cg;
+	struct seep_cgroup fresh = {.poll_seq = poll_seq}, *cg;
 
 	cg = bpf_map_lookup_elem(&seep_cgroups, &cgroup_id);
 	if (cg)
@@ -79,26 +79,48 @@ static __always_inline struct seep_cgroup *get_cgroup(u64 cgroup_id)
 	return bpf_map_lookup_elem(&seep_cgroups, &cgroup_id);
 }
 
-static __always_inline void charge(u64 cgroup_id, u32 member, s64 delta)
+/*
+ * A poll sums each cgroup anew while processes come, go and grow. Who is in the sum already is
+ * told by the number of the poll: nobody is added twice or taken out without having been in.
+ */
+static __always_inline bool is_summed(const struct seep_proc *proc, const struct seep_cgroup *cg)
 {
-	struct seep_cgroup *cg = get_cgroup(cgroup_id);
+	return proc->sum_seq == cg->poll_seq;
+}
+
+static __always_inline void charge(const struct seep_proc *proc, u32 member, s64 delta)
+{
+	struct seep_cgroup *cg = get_cgroup(proc->cgroup_id);
 
 	if (!cg || member >= SEEP_MM_CNT)
 		return;
-	__sync_fetch_and_add(&cg->pages[member], delta);
+	if (is_summed(proc, cg))
+		__sync_fetch_and_add(&cg->pages[member], delta);
 	if (delta > 0)
 		__sync_fetch_and_add(&cg->grown_pages[member], delta);
 }
 
-static __always_inline void charge_all(u64 cgroup_id, const s64 pages[SEEP_MM_CNT], int sign)
+static __always_inline void add_to_sum(struct seep_proc *proc)
 {
-	struct seep_cgroup *cg = get_cgroup(cgroup_id);
+	struct seep_cgroup *cg = get_cgroup(proc->cgroup_id);
 	int i;
 
 	if (!cg)
 		return;
+	proc->sum_seq = cg->poll_seq;
 	for (i = 0; i < SEEP_MM_CNT; i++)
-		__sync_fetch_and_add(&cg->pages[i], sign * pages[i]);
+		__sync_fetch_and_add(&cg->pages[i], proc->pages[i]);
+}
+
+static __always_inline void take_from_sum(const struct seep_proc *proc)
+{
+	struct seep_cgroup *cg = bpf_map_lookup_elem(&seep_cgroups, &proc->cgroup_id);
+	int i;
+
+	if (!cg || !is_summed(proc, cg))
+		return;
+	for (i = 0; i < SEEP_MM_CNT; i++)
+		__sync_fetch_and_add(&cg->pages[i], -proc->pages[i]);
 }
 
 /* ---- the process table ------------------------------------------------------------------- */
@@ -124,76 +146,75 @@ static __always_inline struct seep_proc *enter(const struct seep_task_id *id,
 					       struct task_struct *task, struct mm_struct *mm,
 					       u32 flags)
 {
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
 	struct seep_proc fresh = {};
 
-	fresh.cgroup_id = task_cgroup_id(task);
-	fresh.mm = (u64)mm;
+	fresh.css_set = (u64)set;
+	fresh.cgroup_id = css_set_cgroup_id(set);
 	fresh.flags = flags;
 	fresh.ppid = BPF_CORE_READ(task, real_parent, tgid);
 	BPF_CORE_READ_STR_INTO(&fresh.comm, task, group_leader, comm);
-	mm_read_batched(mm, fresh.batched);
-	__builtin_memcpy(fresh.pages, fresh.batched, sizeof(fresh.pages));
+	mm_read_batched(mm, fresh.pages);
 	reset_level(&fresh);
+	add_to_sum(&fresh);
 	if (bpf_map_update_elem(&seep_procs, id, &fresh, BPF_ANY)) {
+		take_from_sum(&fresh);
 		count(SEEP_STAT_PROC_FULL);
 		return NULL;
 	}
-	charge_all(fresh.cgroup_id, fresh.pages, 1);
 	return bpf_map_lookup_elem(&seep_procs, id);
 }
 
-/* The process moved to another cgroup: its memory is counted where it is now. */
-static __always_inline void follow_cgroup(struct seep_proc *proc, struct task_struct *task)
+/* The process may have moved to another cgroup: its memory is counted where it is now. */
+static __always_inline void follow_cgroup(struct seep_proc *proc, struct css_set *set)
 {
-	u64 cgroup_id = task_cgroup_id(task);
+	u64 cgroup_id;
 
+	if (proc->css_set == (u64)set)
+		return;
+	proc->css_set = (u64)set;
+	cgroup_id = css_set_cgroup_id(set);
 	if (cgroup_id == proc->cgroup_id)
 		return;
-	charge_all(proc->cgroup_id, proc->pages, -1);
-	charge_all(cgroup_id, proc->pages, 1);
+	take_from_sum(proc);
 	proc->cgroup_id = cgroup_id;
+	add_to_sum(proc);
 }
 
 /* ---- rss_stat ---------------------------------------------------------------------------- */
 
-/* The batched count of `member` moved to `value`. */
-static __noinline int on_move(struct mm_struct *mm, u32 member, s64 value)
+/*
+ * The batched count of `member` moved to `value`. Sizes are set, not added to: CPUs that come here
+ * at the same time, or late, leave an error of a batch, never one that stays.
+ */
+static __noinline int on_move(const struct owner *owner, struct mm_struct *mm, u32 member,
+			      s64 value)
 {
-	struct task_struct *owner;
-	struct seep_task_id id;
 	struct seep_proc *proc;
 	s64 delta;
 
 	if (member >= SEEP_MM_CNT)
 		return 0;
-	count(SEEP_STAT_MOVES);
-	owner = mm_owner(mm);
-	if (!owner) {
-		count(SEEP_STAT_NO_OWNER);
-		return 0;
-	}
-	if (BPF_CORE_READ(owner, tgid) != bpf_get_current_pid_tgid() >> 32)
+	if (owner->id.tgid != bpf_get_current_pid_tgid() >> 32)
 		count(SEEP_STAT_FOREIGN);
-	task_id(owner, &id);
-	proc = bpf_map_lookup_elem(&seep_procs, &id);
+	proc = bpf_map_lookup_elem(&seep_procs, &owner->id);
 	if (!proc) {
-		enter(&id, owner, mm, 0);
+		enter(&owner->id, owner->task, mm, 0);
 		return 0;
 	}
-	follow_cgroup(proc, owner);
-	delta = value - proc->batched[member];
+	follow_cgroup(proc, owner->css_set);
+	delta = value + proc->held[member] - proc->pages[member];
 	if (!delta)
 		return 0;
-	proc->batched[member] = value;
 	proc->pages[member] += delta;
 	proc->events++;
 	note_level(proc);
-	charge(proc->cgroup_id, member, delta);
+	charge(proc, member, delta);
 	return 0;
 }
 
 /* The fast path: has the batched count moved since this CPU looked? */
-static __always_inline int on_rss_stat(struct mm_struct *mm, u32 member, s64 value)
+static __always_inline bool has_moved(struct mm_struct *mm, u32 member, s64 value)
 {
 	struct last_seen *last;
 	u32 zero = 0;
@@ -202,19 +223,20 @@ static __always_inline int on_rss_stat(struct mm_struct *mm, u32 member, s64 val
 	if (count_events)
 		count(SEEP_STAT_EVENTS);
 	if (member >= SEEP_MM_CNT)
-		return 0;
+		return false;
 	last = bpf_map_lookup_elem(&seep_last, &zero);
 	if (!last)
-		return 0;
+		return false;
 	if (last->mm != mm) {
 		last->mm = mm;
 		for (i = 0; i < SEEP_MM_CNT; i++)
 			last->count[i] = UNSEEN;
 	}
 	if (last->count[member] == value)
-		return 0;
+		return false;
 	last->count[member] = value;
-	return on_move(mm, member, value);
+	count(SEEP_STAT_MOVES);
+	return true;
 }
 
 /* Direct loads where the verifier knows the mm; a variable index is refused, hence the cases. */
@@ -225,6 +247,7 @@ int seep_rss_btf(u64 *ctx)
 {
 	struct mm_struct *mm = (void *)ctx[0];
 	u32 member = ctx[1];
+	struct owner owner;
 	s64 value;
 
 	if (has_percpu_rss()) {
@@ -247,7 +270,28 @@ int seep_rss_btf(u64 *ctx)
 	} else {
 		value = ctx[2];
 	}
-	return on_rss_stat(mm, member, value);
+	if (!has_moved(mm, member, value))
+		return 0;
+	if (!find_owner_btf(mm, &owner)) {
+		count(SEEP_STAT_NO_OWNER);
+		return 0;
+	}
+	return on_move(&owner, mm, member, value);
+}
+
+/* The same where the verifier knows no types: every load is a helper call. */
+static __always_inline s64 read_count(struct mm_struct *mm, u32 member)
+{
+	switch (member) {
+	case SEEP_MM_FILE:
+		return mm_batched_count(mm, SEEP_MM_FILE);
+	case SEEP_MM_ANON:
+		return mm_batched_count(mm, SEEP_MM_ANON);
+	case SEEP_MM_SWAP:
+		return mm_batched_count(mm, SEEP_MM_SWAP);
+	default:
+		return mm_batched_count(mm, SEEP_MM_SHMEM);
+	}
 }
 
 SEC("raw_tp/rss_stat")
@@ -255,14 +299,17 @@ int seep_rss_raw(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct mm_struct *mm = (void *)ctx->args[0];
 	u32 member = ctx->args[1];
-	s64 counts[SEEP_MM_CNT];
+	struct owner owner;
+	s64 value;
 
-	if (member >= SEEP_MM_CNT)
+	value = has_percpu_rss() ? read_count(mm, member) : (s64)ctx->args[2];
+	if (!has_moved(mm, member, value))
 		return 0;
-	if (!has_percpu_rss())
-		return on_rss_stat(mm, member, ctx->args[2]);
-	mm_read_batched(mm, counts);
-	return on_rss_stat(mm, member, counts[member]);
+	if (!find_owner(mm, &owner)) {
+		count(SEEP_STAT_NO_OWNER);
+		return 0;
+	}
+	return on_move(&owner, mm, member, value);
 }
 
 /* ---- fork, exec, exit, OOM --------------------------------------------------------------- */
@@ -326,7 +373,7 @@ int seep_exec(struct bpf_raw_tracepoint_args *ctx)
 	old = bpf_map_lookup_elem(&seep_procs, &id);
 	if (old) {
 		flags |= old->flags & SEEP_PROC_FORKED;
-		charge_all(old->cgroup_id, old->pages, -1);
+		take_from_sum(old);
 	}
 	enter(&id, task, mm, flags);
 	return 0;
@@ -343,14 +390,15 @@ int seep_exit(struct bpf_raw_tracepoint_args *ctx)
 
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD || BPF_CORE_READ(task, signal, live.counter))
 		return 0;
-	count(SEEP_STAT_EXITS);
 	task_id(task, &id);
 	proc = bpf_map_lookup_elem(&seep_procs, &id);
 	if (!proc)
 		return 0;
 	last = *proc;
-	bpf_map_delete_elem(&seep_procs, &id);
-	charge_all(last.cgroup_id, last.pages, -1);
+	if (bpf_map_delete_elem(&seep_procs, &id))
+		return 0; /* another thread that ended at the same time was first */
+	count(SEEP_STAT_EXITS);
+	take_from_sum(&last);
 	ev = new_event(SEEP_EVENT_EXIT, &id, task);
 	if (!ev)
 		return 0;
@@ -427,10 +475,15 @@ static __always_inline void write_thread(struct seq_file *seq, struct task_struc
 	bpf_seq_write(seq, &rec, sizeof(rec));
 }
 
-/* Sum the process into its cgroup; the first of a poll starts the sum anew. */
-static __always_inline void resync_cgroup(u64 cgroup_id, const s64 pages[SEEP_MM_CNT])
+/*
+ * Bring the process's exact sizes into its cgroup's sum. The first of a poll starts the sum anew;
+ * who was born during this poll may be in it already.
+ */
+static __always_inline void resync_cgroup(struct seep_proc *proc, u64 cgroup_id,
+					  const s64 pages[SEEP_MM_CNT])
 {
 	struct seep_cgroup *cg = get_cgroup(cgroup_id);
+	bool summed;
 	int i;
 
 	if (!cg)
@@ -442,24 +495,43 @@ static __always_inline void resync_cgroup(u64 cgroup_id, const s64 pages[SEEP_MM
 			cg->pages[i] = 0;
 	}
 	cg->procs++;
+	summed = proc && is_summed(proc, cg);
 	for (i = 0; i < SEEP_MM_CNT; i++)
-		cg->pages[i] += pages[i];
+		__sync_fetch_and_add(&cg->pages[i], summed ? pages[i] - proc->pages[i] : pages[i]);
+	if (proc)
+		proc->sum_seq = poll_seq;
 }
 
 /* Hand the entry's marks to the record, then start them anew from the exact sizes. */
 static __always_inline void resync_proc(struct seep_proc *proc, struct seep_poll_proc *rec,
 					const s64 batched[SEEP_MM_CNT])
 {
+	int i;
+
 	rec->events = proc->events;
 	rec->flags |= proc->flags;
 	rec->hwm_anon_pages = proc->hwm_anon_pages;
 	rec->lwm_anon_pages = proc->lwm_anon_pages;
-	__builtin_memcpy(proc->batched, batched, sizeof(proc->batched));
-	__builtin_memcpy(proc->pages, rec->pages, sizeof(proc->pages));
-	__builtin_memcpy(proc->polled, rec->pages, sizeof(proc->polled));
+	for (i = 0; i < SEEP_MM_CNT; i++) {
+		proc->held[i] = rec->pages[i] - batched[i];
+		proc->pages[i] = rec->pages[i];
+		proc->polled[i] = rec->pages[i];
+	}
 	proc->events = 0;
 	proc->flags &= ~SEEP_PROC_EXECED;
 	reset_level(proc);
+}
+
+/* What the task itself says of its process; sizes come from the mm. */
+static __always_inline void describe(struct seep_poll_proc *rec, struct task_struct *task)
+{
+	rec->cpu_ns = BPF_CORE_READ(task, signal, sum_sched_runtime) +
+		      BPF_CORE_READ(task, se.sum_exec_runtime);
+	rec->faults = BPF_CORE_READ(task, signal, min_flt) + BPF_CORE_READ(task, signal, maj_flt) +
+		      BPF_CORE_READ(task, min_flt) + BPF_CORE_READ(task, maj_flt);
+	rec->ppid = BPF_CORE_READ(task, real_parent, tgid);
+	rec->uid = BPF_CORE_READ(task, real_cred, uid.val);
+	BPF_CORE_READ_STR_INTO(&rec->comm, task, group_leader, comm);
 }
 
 /* `task` stands for its process: it owns the mm, or leads a group that borrows one. */
@@ -467,6 +539,7 @@ static __always_inline void write_proc(struct seq_file *seq, struct task_struct 
 				       struct mm_struct *mm, struct task_struct *owner)
 {
 	struct seep_poll_proc rec = {.kind = SEEP_POLL_PROC};
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
 	struct seep_proc *proc = NULL;
 	s64 batched[SEEP_MM_CNT];
 	struct seep_task_id id;
@@ -475,14 +548,8 @@ static __always_inline void write_proc(struct seq_file *seq, struct task_struct 
 	rec.tgid = id.tgid;
 	rec.start_ns = id.start_ns;
 	rec.owner_tgid = owner ? BPF_CORE_READ(owner, tgid) : id.tgid;
-	rec.cgroup_id = task_cgroup_id(task);
-	rec.cpu_ns = BPF_CORE_READ(task, signal, sum_sched_runtime) +
-		     BPF_CORE_READ(task, se.sum_exec_runtime);
-	rec.faults = BPF_CORE_READ(task, signal, min_flt) + BPF_CORE_READ(task, signal, maj_flt) +
-		     BPF_CORE_READ(task, min_flt) + BPF_CORE_READ(task, maj_flt);
-	rec.ppid = BPF_CORE_READ(task, real_parent, tgid);
-	rec.uid = BPF_CORE_READ(task, real_cred, uid.val);
-	BPF_CORE_READ_STR_INTO(&rec.comm, task, group_leader, comm);
+	rec.cgroup_id = css_set_cgroup_id(set);
+	describe(&rec, task);
 	mm_read_exact(mm, batched, rec.pages);
 	rec.hwm_anon_pages = rec.pages[SEEP_MM_ANON] + rec.pages[SEEP_MM_SWAP];
 	rec.lwm_anon_pages = rec.hwm_anon_pages;
@@ -492,13 +559,13 @@ static __always_inline void write_proc(struct seq_file *seq, struct task_struct 
 		proc = bpf_map_lookup_elem(&seep_procs, &id);
 		if (!proc)
 			proc = enter(&id, task, mm, 0);
-		if (!proc)
+		if (proc)
+			follow_cgroup(proc, set);
+		else
 			rec.flags = SEEP_PROC_NO_ENTRY;
-		resync_cgroup(rec.cgroup_id, rec.pages);
-	}
-	if (proc) {
-		proc->cgroup_id = rec.cgroup_id;
-		resync_proc(proc, &rec, batched);
+		resync_cgroup(proc, rec.cgroup_id, rec.pages);
+		if (proc)
+			resync_proc(proc, &rec, batched);
 	}
 	bpf_seq_write(seq, &rec, sizeof(rec));
 }
@@ -526,5 +593,10 @@ int seep_poll(struct bpf_iter__task *ctx)
 		write_thread(seq, task);
 	return 0;
 }
+
+/* Unused: puts the records that no map holds into the object's BTF, for tests to compare. */
+struct seep_poll_thread *btf_of_poll_thread;
+struct seep_poll_proc *btf_of_poll_proc;
+struct seep_event *btf_of_event;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -12,7 +12,8 @@ set -eu
 LIBBPF_MIN=1.3
 BACKPORTS_LIST=/etc/apt/sources.list.d/seep-backports.list
 
-BUILD="gcc make clang llvm pkg-config zlib1g-dev libjansson-dev libsqlite3-dev libncurses-dev"
+BUILD="gcc libc6-dev make clang llvm pkgconf zlib1g-dev libjansson-dev libsqlite3-dev
+	libncurses-dev libinih-dev uthash-dev"
 BPF="bpftool libbpf-dev libelf-dev"
 TEST="libcmocka-dev python3 python3-flask procps curl util-linux"
 
@@ -56,11 +57,13 @@ install_packages() {
 
 # The mirror of the machine's own bookworm, in whatever form its sources are written.
 bookworm_mirror() {
+	# shellcheck disable=SC2016
 	apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' \
 		'Created-By: Packages' | awk '$1 == "bookworm" && $2 == "main" { print $3; exit }'
 }
 
 has_backports() {
+	# shellcheck disable=SC2016
 	apt-get indextargets --format '$(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
 		grep -qx 'bookworm-backports main'
 }

@@ -268,8 +268,11 @@ static void open_history(struct agent *a)
 
 	snprintf(path, sizeof(path), "%s/incidents.db", a->cfg.state_dir);
 	err = history__open(path, &a->history, &why);
-	if (!err)
+	if (!err) {
+		if (why && *why)
+			log_warn("'%s': %s", path, why);
 		return;
+	}
 	a->history = NULL;
 	snprintf(a->history_why, sizeof(a->history_why), "'%.120s': %s", path,
 		 why && *why ? why : strerror(-err));

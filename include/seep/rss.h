@@ -34,10 +34,11 @@ enum seep_proc_flag {
 /* Value of seep_procs: one process, updated by events and made exact by each poll. */
 struct seep_proc {
 	__u64 cgroup_id;            /* of the memory controller, v1 or v2 */
-	__u64 mm;                   /* which mm the counters below belong to; never dereferenced */
-	__s64 pages[SEEP_MM_CNT];   /* newest known: the last poll plus what moved since */
+	__u64 css_set;              /* all its cgroups in one pointer; never dereferenced */
+	__u64 sum_seq;              /* is in its cgroup's sum while this is the cgroup's poll_seq */
+	__s64 pages[SEEP_MM_CNT];   /* newest known: the central counts plus `held` */
 	__s64 polled[SEEP_MM_CNT];  /* exact, at the last poll; pages - polled = growth since */
-	__s64 batched[SEEP_MM_CNT]; /* the central counts that `pages` has followed so far */
+	__s64 held[SEEP_MM_CNT];    /* what CPUs held back of the central counts at the last poll */
 	__s64 hwm_anon_pages;       /* highest of anon + swap since the last poll */
 	__s64 lwm_anon_pages;       /* lowest of anon + swap since the last poll */
 	__u64 events;               /* counter moves since the last poll */
@@ -116,7 +117,7 @@ enum seep_stat {
 	SEEP_STAT_RING_FULL,      /* event lost: seep_events is full */
 	SEEP_STAT_FORKS,
 	SEEP_STAT_EXECS,
-	SEEP_STAT_EXITS,
+	SEEP_STAT_EXITS,          /* entries taken out; a record was sent, or RING_FULL counted */
 	SEEP_STAT_OOMS,
 	SEEP_STAT_CNT,
 };

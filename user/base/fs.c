@@ -61,17 +61,18 @@ int fs__read_u64_at(int dirfd, const char *path, uint64_t *ret_value)
 	return 0;
 }
 
-static int write_all(int fd, const char *data, size_t len)
+int fs__write_all(int fd, const void *data, size_t len)
 {
+	const char *p = data;
 	ssize_t n;
 
 	while (len) {
-		n = write(fd, data, len);
+		n = write(fd, p, len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
-		data += n;
+		p += n;
 		len -= n;
 	}
 	return 0;
@@ -87,7 +88,7 @@ int fs__write_atomic(const char *path, const void *data, size_t len, mode_t mode
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	err = write_all(fd, data, len);
+	err = fs__write_all(fd, data, len);
 	if (!err && (fchmod(fd, mode) || fsync(fd)))
 		err = -errno;
 	if (close(fd) && !err)

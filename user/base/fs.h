@@ -18,6 +18,8 @@ ssize_t fs__read(const char *path, char *buf, size_t cap);
 ssize_t fs__read_at(int dirfd, const char *path, char *buf, size_t cap);
 /* Read a file that holds one unsigned number; "max" gives UINT64_MAX. */
 int fs__read_u64_at(int dirfd, const char *path, uint64_t *ret_value);
+/* Write all of it, however often that takes. */
+int fs__write_all(int fd, const void *data, size_t len);
 /* Write a temporary file beside path, fsync, rename over it. */
 int fs__write_atomic(const char *path, const void *data, size_t len, mode_t mode);
 /* mkdir -p; existing directories are fine. */

@@ -13,7 +13,8 @@
 
 struct loop_source {
 	struct loop *loop;
-	struct loop_source *next; /* on the list of the dead */
+	struct loop_source *next; /* of the living, or of the dead */
+	struct loop_source *prev; /* of the living */
 	loop_fn fn;
 	void *ctx;
 	int fd;
@@ -22,6 +23,7 @@ struct loop_source {
 };
 
 struct loop {
+	struct loop_source *live;
 	struct loop_source *dead; /* freed after the batch that may still name them */
 	int epoll_fd;
 	int exiting;
@@ -55,6 +57,8 @@ void loop__free(struct loop *l)
 {
 	if (!l)
 		return;
+	while (l->live)
+		loop__remove(l->live);
 	bury(l);
 	close(l->epoll_fd);
 	free(l);
@@ -76,6 +80,10 @@ struct loop_source *loop__add_fd(struct loop *l, int fd, uint32_t epoll_events, 
 		free(s);
 		return NULL;
 	}
+	s->next = l->live;
+	if (s->next)
+		s->next->prev = s;
+	l->live = s;
 	return s;
 }
 
@@ -137,10 +145,21 @@ struct loop_source *loop__add_signal(struct loop *l, int signo, loop_fn fn, void
 	return add_owned(l, fd, fn, ctx);
 }
 
+static void unlink_live(struct loop_source *s)
+{
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		s->loop->live = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+}
+
 void loop__remove(struct loop_source *s)
 {
 	if (!s || s->dead)
 		return;
+	unlink_live(s);
 	epoll_ctl(s->loop->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
 	if (s->owns_fd)
 		close(s->fd);

@@ -16,7 +16,7 @@ struct loop_source;
 typedef void (*loop_fn)(void *ctx, uint32_t epoll_events);
 
 struct loop *loop__new(void);
-void loop__free(struct loop *l);
+void loop__free(struct loop *l); /* removes what is still watched */
 
 /* Watch fd for epoll_events (level-triggered). The fd stays the caller's. NULL: errno says why. */
 struct loop_source *loop__add_fd(struct loop *l, int fd, uint32_t epoll_events, loop_fn fn,

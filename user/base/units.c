@@ -135,11 +135,11 @@ char *units__format_time(double t_s, char *buf, size_t cap)
 	struct tm tm;
 	time_t t;
 
-	if (!isfinite(t_s)) {
+	/* beyond year 9999 localtime_r may fail, and nobody means it */
+	t = isfinite(t_s) && fabs(t_s) < 253402300800.0 ? t_s : -1;
+	if (t < 0 || !localtime_r(&t, &tm))
 		snprintf(buf, cap, "-");
-		return buf;
-	}
-	t = t_s;
-	strftime(buf, cap, "%F %T", localtime_r(&t, &tm));
+	else
+		strftime(buf, cap, "%F %T", &tm);
 	return buf;
 }

@@ -6,6 +6,7 @@
  * in C everywhere.
  */
 #include <locale.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,10 +105,16 @@ static void print_help(void)
 	       "4 target not found, 5 not permitted.\n");
 }
 
-static int usage_error(const char *format, const char *word)
+static int usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static int usage_error(const char *fmt, ...)
 {
+	va_list ap;
+
 	fputs("seep: ", stderr);
-	fprintf(stderr, format, word);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
 	fputs("\nTry 'seep --help'.\n", stderr);
 	return SEEP_EXIT_USAGE;
 }
@@ -117,11 +124,8 @@ static int unknown_command(const char *name)
 	const char *closest = closest_command(name);
 
 	if (closest)
-		fprintf(stderr, "seep: unknown command '%s', did you mean '%s'?\n", name, closest);
-	else
-		fprintf(stderr, "seep: unknown command '%s'\n", name);
-	fputs("Try 'seep --help'.\n", stderr);
-	return SEEP_EXIT_USAGE;
+		return usage_error("unknown command '%s', did you mean '%s'?", name, closest);
+	return usage_error("unknown command '%s'", name);
 }
 
 static int run_command(int argc, char **argv)

@@ -200,6 +200,8 @@ static int read_body(int fd, struct buf *in, json_int_t bytes, struct buf *why)
 			return SEEP_EXIT_FAILED;
 		}
 	}
+	if (in->len > (size_t)bytes)
+		return protocol_error(why, "the answer is longer than it says");
 	return SEEP_EXIT_OK;
 }
 

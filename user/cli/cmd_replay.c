@@ -304,7 +304,7 @@ static const struct table_column columns[] = {
 	{.title = "VERDICT"},
 	{.title = "CLASS"},
 	{.title = "ALARMS", .align = ALIGN_RIGHT, .drop = 3},
-	{.title = "FIRST AT", .align = ALIGN_RIGHT},
+	{.title = "AFTER", .align = ALIGN_RIGHT},
 	{.title = "GROWTH", .align = ALIGN_RIGHT},
 	{.title = "PER HOUR", .align = ALIGN_RIGHT},
 };

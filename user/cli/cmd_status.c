@@ -73,6 +73,7 @@ static const struct status_row rows[] = {
 	{"Probes", "memory", "probes.rss", STATUS_TEXT},
 	{NULL, "poll", "probes.poll", STATUS_TEXT},
 	{NULL, "lifecycle", "probes.lifecycle", STATUS_TEXT},
+	{NULL, "because", "probes.reason", STATUS_TEXT},
 	{"Watched", "processes", "tracked.processes", STATUS_COUNT},
 	{NULL, "cgroups", "tracked.cgroups", STATUS_COUNT},
 	{NULL, "series", "tracked.series", STATUS_COUNT},
@@ -84,20 +85,24 @@ static const struct status_row rows[] = {
 	{NULL, "duration", "poll.duration_ns", STATUS_NS},
 	{NULL, "longest", "poll.max_duration_ns", STATUS_NS},
 	{NULL, "late", "poll.late", STATUS_COUNT},
+	{NULL, "failed", "poll.failed", STATUS_COUNT},
 	{"Events", "counter moves", "events.moves", STATUS_COUNT},
 	{NULL, "made by others", "events.foreign", STATUS_COUNT},
 	{NULL, "forks", "events.forks", STATUS_COUNT},
 	{NULL, "execs", "events.execs", STATUS_COUNT},
 	{NULL, "exits", "events.exits", STATUS_COUNT},
 	{NULL, "OOM kills", "events.ooms", STATUS_COUNT},
+	{NULL, "ended unseen", "events.short_lived", STATUS_COUNT},
 	{"Journal", "polls written", "journal.ticks", STATUS_COUNT},
 	{NULL, "size", "journal.bytes", STATUS_BYTES},
 	{NULL, "failed", "journal.failed", STATUS_COUNT},
-	{NULL, "last written", "journal.last_write_s", STATUS_TIME},
-	{"History", "incidents kept", "history.rows", STATUS_COUNT},
-	{NULL, "size", "history.size_bytes", STATUS_BYTES},
+	{NULL, "error", "journal.error", STATUS_TEXT},
+	{NULL, "polls restored", "journal.restored_polls", STATUS_COUNT},
+	{"History", "incidents kept", "history.incidents", STATUS_COUNT},
+	{NULL, "size", "history.bytes", STATUS_BYTES},
 	{NULL, "failed", "history.failed", STATUS_COUNT},
 	{NULL, "unreadable", "history.unreadable", STATUS_COUNT},
+	{NULL, "error", "history.error", STATUS_TEXT},
 	{"The agent itself", "CPU", "self.cpu_percent", STATUS_PERCENT},
 	{NULL, "resident", "self.rss_bytes", STATUS_BYTES},
 	{NULL, "anonymous", "self.anon_bytes", STATUS_BYTES},
@@ -214,6 +219,27 @@ static void print_dropped(const json_t *body, const struct style *s, struct buf 
 		buf__puts(out, "  nothing\n");
 }
 
+static void print_oom_kills(const json_t *body, const struct style *s, struct buf *out)
+{
+	const json_t *kills = field__get(body, "oom_kills");
+	char when[FIELD_TEXT], size[FIELD_TEXT];
+	size_t i;
+
+	if (!json_array_size(kills))
+		return;
+	heading(out, "Killed for want of memory", s);
+	for (i = 0; i < json_array_size(kills); i++) {
+		const json_t *kill = json_array_get(kills, i);
+		struct buf label = {0};
+
+		label__object(&label, kill);
+		buf__printf(out, "  %s  ", field__time(kill, "at_s", when));
+		render__clip(out, label.len ? label.data : "?", LINE_MAX_WIDTH, CLIP_TAIL, s);
+		buf__printf(out, " with %s\n", field__bytes(kill, "bytes", size));
+		buf__free(&label);
+	}
+}
+
 static const struct table_column map_columns[] = {
 	{.title = "  MAP", .min_width = 10},
 	{.title = "USED", .align = ALIGN_RIGHT},
@@ -275,6 +301,7 @@ static int print_status(const json_t *body, const struct status_options *opt)
 	print_rows(body, &s, &out);
 	print_dropped(body, &s, &out);
 	print_maps(body, &s, &out);
+	print_oom_kills(body, &s, &out);
 	return render__print(&out);
 }
 

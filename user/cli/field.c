@@ -10,7 +10,7 @@
 #include "field.h"
 
 #define KEY_MAX 64
-#define BRIDGE 3 /* holes up to so many usual distances are bridged */
+#define BRIDGE 2 /* holes up to so many usual distances are bridged */
 
 const json_t *field__get(const json_t *json, const char *path)
 {

@@ -206,8 +206,9 @@ void render__sparkline(struct buf *b, const double *values, int n, const struct 
 			buf__puts(b, " ");
 			continue;
 		}
-		level = (values[i] - r.lo) / span * LEVELS;
-		buf__puts(b, levels_of(s)[level < LEVELS ? level : LEVELS - 1]);
+		/* fmax also turns the NAN of an overflow into a level */
+		level = fmin(fmax((values[i] - r.lo) / span * LEVELS, 0), LEVELS - 1);
+		buf__puts(b, levels_of(s)[level]);
 	}
 }
 
@@ -303,24 +304,36 @@ static void format_clock(double t_s, char *buf, size_t cap)
 	strftime(buf, cap, "%H:%M:%S", localtime_r(&t, &tm));
 }
 
+/* Where the onset's label goes: right of its mark, else left of it; -1 without room. */
+static int label_column(int onset, int label, int left, int right)
+{
+	if (onset < 0)
+		return -1;
+	if (onset > left && onset + label < right)
+		return onset;
+	onset -= label - 1;
+	return onset > left && onset + label < right ? onset : -1;
+}
+
 /* The times at both ends; the onset's between them where there is room. */
 static void render_times(struct buf *b, const struct chart *c)
 {
-	int onset = column_of(c, c->onset_s);
 	char line[512], from[16], to[16], mark[32];
-	int width = c->n < (int)sizeof(line) - 1 ? c->n : (int)sizeof(line) - 1;
+	int width = c->n < (int)sizeof(line) - 1 ? c->n : (int)sizeof(line) - 1, at;
 
 	format_clock(c->from_s, from, sizeof(from));
 	format_clock(c->to_s, to, sizeof(to));
 	format_clock(c->onset_s, mark, sizeof(mark));
+	strcat(mark, " onset");
 	memset(line, ' ', width);
 	line[width] = '\0';
 	if (width >= 20) {
 		memcpy(line, from, strlen(from));
 		memcpy(line + width - strlen(to), to, strlen(to));
-		strncat(mark, " onset", sizeof(mark) - strlen(mark) - 1);
-		if (onset > (int)strlen(from) && onset + strlen(mark) + strlen(to) + 1 < (size_t)width)
-			memcpy(line + onset, mark, strlen(mark));
+		at = label_column(column_of(c, c->onset_s), strlen(mark), strlen(from),
+				  width - strlen(to));
+		if (at >= 0)
+			memcpy(line + at, mark, strlen(mark));
 	}
 	buf__printf(b, "%*s%s\n", CHART_MARGIN, "", line);
 }

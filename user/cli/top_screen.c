@@ -208,8 +208,8 @@ static void draw_help(const struct screen *s)
 		"/            filter by any text of a row; Enter keeps it, Esc drops it",
 		"h            this help",
 		"",
-		"ANON is memory that only this process has, GROWTH/h the robust slope of its floor,",
-		"HISTORY the window from its start to now, LIMIT the level at which it is killed.",
+		"ANON: memory of its own. GROWTH/h: robust slope of the floor. HISTORY: the",
+		"window up to now. LIMIT: the level at which it is killed.",
 	};
 	size_t i;
 

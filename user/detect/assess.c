@@ -18,7 +18,8 @@
 #define MATERIAL_BYTES (6 * MIB) /* per window: growth below this is nobody's business */
 #define MATERIAL_SHARE .0072     /* per window, of the level */
 #define MIN_BUCKETS 18           /* a quarter of a window */
-#define BLOCKS 24
+#define LOAD_R2 .9   /* from here on load is taken for the cause, if it leaves little growth */
+#define LOAD_LEFT .2
 
 void assess__none(struct assessment *ret)
 {
@@ -74,6 +75,64 @@ static void time_to_limit(const struct view *v, struct assessment *a)
 	a->to_limit_hi_s = a->slope_lo > 0 ? left / a->slope_lo : INFINITY;
 }
 
+/* Load alone follows the memory closely and leaves next to no growth. */
+static int load_explains(const struct features *fs)
+{
+	return fs->f[F_LOAD_R2] > LOAD_R2 && fs->load_rest < LOAD_LEFT;
+}
+
+/* The whole history stays within what does not matter: no need to look closer. */
+static int flat(const struct view *v)
+{
+	float low = INFINITY, high = 0;
+	int i;
+
+	for (i = 0; i < v->joined; i++) {
+		if (v->floor[i] < low)
+			low = v->floor[i];
+		if (v->floor[i] > high)
+			high = v->floor[i];
+	}
+	return high - low < material(high, .25);
+}
+
+/* The newest floor against the highest mean before the last sixth of a window. */
+static int is_new(const struct view *v, double margin)
+{
+	float top = 0;
+	int i;
+
+	for (i = 0; i < v->joined - VIEW_WINDOW / 6 - 1; i++) {
+		if (v->mean[i] > top)
+			top = v->mean[i];
+	}
+	return v->floor[v->joined - 1] > top + margin;
+}
+
+/*
+ * A leak that cannot wait: a steady, new climb over the last sixth of a window that would reach
+ * the limit within another sixth, or that grew by half of everything. Never in a start-up.
+ */
+static int urgent(const struct view *v, const struct features *fs)
+{
+	const struct trend *t = &fs->fit[FIT_FLOOR_SIXTH];
+	double step_s = fs->step_s[FIT_FLOOR_SIXTH], span_s = t->span * step_s, left;
+
+	if (!fs->known[FIT_FLOOR_SIXTH] || v->joined < VIEW_WINDOW / 2 || t->n < 8)
+		return 0;
+	if (span_s < .75 * v->window_s / 6 || t->growth < 8 * t->noise || t->tau < .9)
+		return 0;
+	if (t->late < .6 || t->jump > .35 || t->spread < 4 || t->slope_lo < .7 * t->slope)
+		return 0;
+	if (t->growth < .05 * t->level || t->growth < material(t->level, 1) ||
+	    !is_new(v, .5 * t->growth) || load_explains(fs))
+		return 0;
+	left = v->limit_bytes - v->last_bytes;
+	if (left < t->slope_lo / step_s * v->window_s / 6)
+		return 1;
+	return t->growth > .5 * t->level;
+}
+
 struct why {
 	const char *reason;
 	enum verdict_class class;
@@ -85,7 +144,7 @@ static struct why explain(const struct features *fs, const struct assessment *a,
 	const struct trend *t = &a->trend;
 	int teeth = fs->f[F_LIFT] > .02 && fs->f[F_LIFT] > 3 * fs->f[F_WOBBLE];
 
-	if (!isnan(fs->load_share) && (fs->load_share > .5 || fs->f[F_LOAD_KEEP] < .3))
+	if (!isnan(fs->load_share) && (fs->load_share > .5 || load_explains(fs)))
 		return (struct why){ "load", CLASS_LOAD };
 	if (a->growth_bytes < need)
 		return (struct why){ a->growth_bytes < -need ? "shrinks" : "flat",
@@ -129,8 +188,12 @@ void assess__view(struct view *v, struct assessment *ret)
 	runs__join(v);
 	if (v->joined < MIN_BUCKETS)
 		return;
-	feature__extract(v, &fs);
 	ret->warming = v->joined < VIEW_WINDOW / 2;
+	if (flat(v)) {
+		ret->reason = ret->warming ? "warming" : "flat";
+		return;
+	}
+	feature__extract(v, &fs);
 	ret->load_share = fs.load_share;
 	ret->restarts = v->runs > 1 ? v->runs : 0;
 	since_onset(v, &fs, ret);
@@ -139,7 +202,9 @@ void assess__view(struct view *v, struct assessment *ret)
 	time_to_limit(v, ret);
 	need = material(ret->trend.level, ret->horizon_s / v->window_s);
 	ret->score = score__of(fs.f);
-	if (ret->growth_bytes < need && ret->score > SCORE_SUSPECT)
+	if (urgent(v, &fs))
+		ret->score = fmax(ret->score, SCORE_OPEN);
+	if ((ret->growth_bytes < need || load_explains(&fs)) && ret->score > SCORE_SUSPECT)
 		ret->score = SCORE_SUSPECT - .01;
 	ret->growing = still_growing(&fs, ret);
 	ret->reason = "";

@@ -272,15 +272,18 @@ static void load_alone(struct features *fs, const struct load_fit *lf, const flo
 		       double level)
 {
 	float rest[VIEW_LONG];
-	struct trend t;
+	struct trend t, raw;
 	double step_s;
 	int i;
 
 	fs->f[F_LOAD_R2] = held(lf->alone_r2, 0, 1);
 	for (i = 0; i < n; i++)
 		rest[i] = (float)(y[i] - lf->alone_b * lf->alone[i]);
-	if (!feature__trend(rest, n, VIEW_WINDOW, 1, &t, &step_s))
-		fs->f[F_LOAD_REST] = held(over(t.growth, level), -3, 3);
+	if (feature__trend(rest, n, VIEW_WINDOW, 1, &t, &step_s))
+		return;
+	fs->f[F_LOAD_REST] = held(over(t.growth, level), -3, 3);
+	if (!feature__trend(y, n, VIEW_WINDOW, 1, &raw, &step_s) && raw.growth > 0)
+		fs->load_rest = t.growth / raw.growth;
 }
 
 static void explain_load(struct view *v, struct features *fs)
@@ -288,7 +291,7 @@ static void explain_load(struct view *v, struct features *fs)
 	struct load_fit lf;
 	double level = median_of(v->mean, v->joined);
 
-	fs->load_share = NAN;
+	fs->load_share = fs->load_rest = NAN;
 	fs->f[F_LOAD_KEEP] = 1;
 	fs->f[F_LOAD_REST] = 3;
 	load__fit(v, v->mean, &lf);

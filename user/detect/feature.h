@@ -89,6 +89,7 @@ struct features {
 	int known[FIT_CNT];
 	int onset;              /* joined bucket in which the broken line (of the floor) bends */
 	double load_share;      /* of the growth, explained by load at the best fit; NAN: unknown */
+	double load_rest;       /* of the window's growth, left by load alone; NAN: load unknown */
 };
 
 /*

@@ -17,6 +17,7 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* How a class reads in a sentence, while it lasts and afterwards, and what to do about it. */
+/* clang-format off */
 static const struct {
 	const char *lasting;
 	const char *past;
@@ -37,7 +38,8 @@ static const struct {
 		"Look for pools, queues and sessions without a bound or an expiry.",
 	},
 	[CLASS_FRAGMENTATION] = {
-		"has been holding memory that looks fragmented", "held memory that looked fragmented",
+		"has been holding memory that looks fragmented",
+		"held memory that looked fragmented",
 		"The memory is likely free inside the allocator: fewer arenas "
 		"(MALLOC_ARENA_MAX=2), malloc_trim() or another allocator give it back.",
 	},
@@ -62,12 +64,14 @@ static const struct {
 		"Plan its memory for the highest load, or limit the load.",
 	},
 };
+/* clang-format on */
 
 static const struct {
 	double at_least;
 	const char *word;
 } certainties[] = {
-	{.97, "almost certain"}, {.9, "very likely"}, {.8, "likely"}, {.5, "possible"}, {0, "doubtful"},
+	{.97, "almost certain"}, {.9, "very likely"}, {.8, "likely"},
+	{.5, "possible"},	 {0, "doubtful"},
 };
 
 static const char *size(double bytes, char *buf, size_t cap)
@@ -137,7 +141,8 @@ static void say_growth(struct buf *b, const struct incident *in)
 
 	if (isnan(v->growth_bytes))
 		return;
-	buf__puts(b, is_open(in) ? "What it never gives back" : "At its worst, what it never gave back");
+	buf__puts(b, is_open(in) ? "What it never gives back"
+				 : "At its worst, what it never gave back");
 	buf__printf(b, " grew by %s", size(v->growth_bytes, growth, sizeof(growth)));
 	if (v->horizon_s > 0)
 		buf__printf(b, " within %s", span(v->horizon_s, horizon, sizeof(horizon)));
@@ -157,11 +162,11 @@ static void say_certainty(struct buf *b, const struct incident *in)
 
 	if (isnan(in->verdict.confidence))
 		return;
-	while (i + 1 < ARRAY_SIZE(certainties) &&
-	       in->verdict.confidence < certainties[i].at_least)
+	while (i + 1 < ARRAY_SIZE(certainties) && in->verdict.confidence < certainties[i].at_least)
 		i++;
-	buf__printf(b, is_open(in) ? "It is %s (%.0f %%) that this goes on and is not given back. " :
-				     "It was %s (%.0f %%) that this would go on. ",
+	buf__printf(b,
+		    is_open(in) ? "It is %s (%.0f %%) that this goes on and is not given back. "
+				: "It was %s (%.0f %%) that this would go on. ",
 		    certainties[i].word, floor(100 * in->verdict.confidence));
 }
 
@@ -170,7 +175,7 @@ static void say_time_to_limit(struct buf *b, const struct incident *in)
 	const struct verdict *v = &in->verdict;
 	char limit[32], mid[32], lo[32], hi[32];
 
-	buf__printf(b, "At %s rate it %s its limit of %s in %s", is_open(in) ? "this" : "that",
+	buf__printf(b, "At %s rate it %s the limit of %s in %s", is_open(in) ? "this" : "that",
 		    is_open(in) ? "reaches" : "would have reached",
 		    size(v->limit_bytes, limit, sizeof(limit)),
 		    span(v->time_to_limit_s, mid, sizeof(mid)));
@@ -196,7 +201,7 @@ static void say_limit(struct buf *b, const struct incident *in)
 	} else if (v->time_to_limit_s > 0 && isfinite(v->time_to_limit_s)) {
 		say_time_to_limit(b, in);
 	} else {
-		buf__printf(b, "It %s %s its limit of %s. ", is_open(in) ? "is" : "was",
+		buf__printf(b, "It %s %s the limit of %s. ", is_open(in) ? "is" : "was",
 			    v->time_to_limit_s <= 0 ? "at" : "not known to come near",
 			    size(v->limit_bytes, limit, sizeof(limit)));
 	}
@@ -218,7 +223,8 @@ static void say_site(struct buf *b, const struct incident *in)
 	}
 	if (!function)
 		return;
-	buf__printf(b, "The largest part, %s in %" JSON_INTEGER_FORMAT " block%s, was allocated by %s",
+	buf__printf(b,
+		    "The largest part, %s in %" JSON_INTEGER_FORMAT " block%s, was allocated by %s",
 		    size(json_number_value(json_object_get(site, "outstanding_bytes")), bytes,
 			 sizeof(bytes)),
 		    cnt, cnt == 1 ? "" : "s", function);

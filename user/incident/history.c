@@ -74,20 +74,22 @@ static const struct {
 	const char *parent;
 	const char *name;
 } columns[] = {
-	{NULL, "id"},	       {NULL, "key"},	      {NULL, "state"},	     {NULL, "severity"},
-	{NULL, "kind"},	       {NULL, "opened_s"},    {NULL, "closed_s"},    {"object", "comm"},
-	{"object", "cgroup"},  {"object", "container"}, {"object", "pod"},   {"object", "namespace"},
+	{NULL, "id"},		{NULL, "key"},
+	{NULL, "state"},	{NULL, "severity"},
+	{NULL, "kind"},		{NULL, "opened_s"},
+	{NULL, "closed_s"},	{"object", "comm"},
+	{"object", "cgroup"},	{"object", "container"},
+	{"object", "pod"},	{"object", "namespace"},
 	{"object", "workload"},
 };
 
 /* A condition whose parameter is NULL selects everything. */
-static const char query_sql[] =
-	"SELECT document FROM incident"
-	" WHERE (?1 = 0 OR closed_s IS NULL)"
-	" AND (?2 IS NULL OR closed_s IS NULL OR closed_s >= ?2)"
-	" AND (?3 IS NULL OR substr(id, 1, length(?3)) = lower(?3))"
-	" AND (?4 IS NULL OR key = ?4)"
-	" ORDER BY opened_s DESC, id LIMIT ?5";
+static const char query_sql[] = "SELECT document FROM incident"
+				" WHERE (?1 = 0 OR closed_s IS NULL)"
+				" AND (?2 IS NULL OR closed_s IS NULL OR closed_s >= ?2)"
+				" AND (?3 IS NULL OR substr(id, 1, length(?3)) = lower(?3))"
+				" AND (?4 IS NULL OR key = ?4)"
+				" ORDER BY opened_s DESC, id LIMIT ?5";
 
 static const char expire_age_sql[] = "DELETE FROM incident WHERE closed_s < ?1";
 
@@ -100,10 +102,10 @@ static const struct {
 	int rc; /* primary result code */
 	int err;
 } errnos[] = {
-	{SQLITE_NOMEM, ENOMEM},	    {SQLITE_BUSY, EBUSY},     {SQLITE_LOCKED, EBUSY},
-	{SQLITE_FULL, ENOSPC},	    {SQLITE_READONLY, EROFS}, {SQLITE_CANTOPEN, EACCES},
-	{SQLITE_PERM, EACCES},	    {SQLITE_AUTH, EACCES},    {SQLITE_CORRUPT, EBADMSG},
-	{SQLITE_NOTADB, EBADMSG},   {SQLITE_TOOBIG, E2BIG},   {SQLITE_CONSTRAINT, EEXIST},
+	{SQLITE_NOMEM, ENOMEM},	  {SQLITE_BUSY, EBUSY},	    {SQLITE_LOCKED, EBUSY},
+	{SQLITE_FULL, ENOSPC},	  {SQLITE_READONLY, EROFS}, {SQLITE_CANTOPEN, EACCES},
+	{SQLITE_PERM, EACCES},	  {SQLITE_AUTH, EACCES},    {SQLITE_CORRUPT, EBADMSG},
+	{SQLITE_NOTADB, EBADMSG}, {SQLITE_TOOBIG, E2BIG},   {SQLITE_CONSTRAINT, EEXIST},
 	{SQLITE_IOERR, EIO},
 };
 
@@ -215,8 +217,6 @@ static int prepare(struct history *h, const char **ret_why)
 		*ret_why = "it was written by a newer version of seep";
 		return -ENOTSUP;
 	}
-	if (sqlite3_db_readonly(h->db, "main") == 1)
-		return -EROFS;
 	err = exec(h->db, settings_sql);
 	if (!err)
 		err = check(h->db);
@@ -224,8 +224,8 @@ static int prepare(struct history *h, const char **ret_why)
 		err = migrate(h->db);
 	if (err)
 		return err;
-	return to_errno(sqlite3_prepare_v3(h->db, put_sql, -1, SQLITE_PREPARE_PERSISTENT, &h->put,
-					   NULL));
+	return to_errno(
+		sqlite3_prepare_v3(h->db, put_sql, -1, SQLITE_PREPARE_PERSISTENT, &h->put, NULL));
 }
 
 static void close_db(struct history *h)
@@ -236,7 +236,10 @@ static void close_db(struct history *h)
 	h->db = NULL;
 }
 
-/* SQLite would create the file with the umask's mode; its log takes over the mode of the file. */
+/*
+ * SQLite would create the file with the umask's mode; its log takes over the mode of the file.
+ * And it would open a file that cannot be written for reading, which is of no use here.
+ */
 static int create_private(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
@@ -265,7 +268,10 @@ static int open_db(struct history *h, const char **ret_why)
 	if (!err)
 		return 0;
 	if (!*ret_why)
-		*ret_why = err == -EROFS ? "it is read-only" : strerrordesc_np(-err);
+		*ret_why = strerrordesc_np(-err);
+	/* what is refused or moved aside stays as it is, with its log */
+	if (h->db)
+		sqlite3_db_config(h->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	close_db(h);
 	return err;
 }
@@ -301,8 +307,8 @@ static int open_or_begin_anew(struct history *h, const char **ret_why)
 	if (!err)
 		err = open_db(h, ret_why);
 	if (!*ret_why)
-		*ret_why = err ? "it is corrupt and cannot be moved aside" :
-				 "it was corrupt and has been moved aside";
+		*ret_why = err ? "it is corrupt and cannot be moved aside"
+			       : "it was corrupt and has been moved aside";
 	return err;
 }
 

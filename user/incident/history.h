@@ -36,10 +36,10 @@ typedef int (*history_fn)(void *ctx, struct incident *in);
 
 struct history_query {
 	int open_only;
-	double since_s;        /* incidents that were open at or after this time; NAN = all */
-	const char *id_prefix; /* or NULL; upper and lower case are the same */
+	double since_s;	       /* open at or after this time; NAN = all */
+	const char *id_prefix; /* or NULL; in upper or lower case */
 	const char *key;       /* of this object only, or NULL */
-	unsigned limit;        /* 0 = 1000 */
+	unsigned limit;	       /* 0 = 1000 */
 };
 
 /* Newest first. Rows that do not parse are skipped and counted. */

@@ -70,8 +70,8 @@ struct incident *incident__new(const char *key)
 /* Strings of an object, for code that treats all of them alike. */
 static char **object_string(struct incident_object *o, size_t i)
 {
-	char **const strings[] = {&o->kind, &o->comm, &o->cmdline, &o->cgroup, &o->container,
-				  &o->pod, &o->ns, &o->workload, &o->node, &o->image};
+	char **const strings[] = {&o->kind, &o->comm, &o->cmdline,  &o->cgroup, &o->container,
+				  &o->pod,  &o->ns,   &o->workload, &o->node,	&o->image};
 
 	return i < ARRAY_SIZE(strings) ? strings[i] : NULL;
 }
@@ -165,8 +165,8 @@ static int replace_lines(char **lines, int *cnt, const char *const *from, int fr
 	return 0;
 }
 
-int incident__set_verdict(struct incident *in, const struct verdict *v,
-			  const char *const *evidence, int evidence_cnt)
+int incident__set_verdict(struct incident *in, const struct verdict *v, const char *const *evidence,
+			  int evidence_cnt)
 {
 	int err;
 
@@ -186,7 +186,7 @@ int incident__set_verdict(struct incident *in, const struct verdict *v,
 int incident__set_history(struct incident *in, const double (*history)[2], size_t cnt)
 {
 	size_t keep = cnt < INCIDENT_HISTORY_MAX ? cnt : INCIDENT_HISTORY_MAX;
-	double (*copy)[2];
+	double(*copy)[2];
 	size_t i, from;
 
 	copy = malloc((keep ? keep : 1) * sizeof(*copy));

@@ -16,12 +16,12 @@
 
 #include "../detect/detector.h"
 
-#define INCIDENT_ID_LEN 16
-#define INCIDENT_HISTORY_MAX 360
-#define INCIDENT_TOP_MAX 10
+#define INCIDENT_ID_LEN	      16
+#define INCIDENT_HISTORY_MAX  360
+#define INCIDENT_TOP_MAX      10
 #define INCIDENT_TIMELINE_MAX 64
 #define INCIDENT_NOT_SEEN_MAX 16
-#define INCIDENT_TEXT_MAX 1024 /* bytes of any string but the key */
+#define INCIDENT_TEXT_MAX     1024 /* bytes of any string but the key */
 
 enum incident_state { INCIDENT_OPEN, INCIDENT_CLOSED };
 enum incident_severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL };
@@ -29,7 +29,7 @@ enum incident_severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL };
 /* What it is about. kind is "process" or "cgroup"; strings may be NULL. */
 struct incident_object {
 	char *kind;
-	uint32_t pid;       /* 0 for cgroups */
+	uint32_t pid; /* 0 for cgroups */
 	uint64_t start_ns;
 	char *comm, *cmdline, *cgroup, *container, *pod, *ns, *workload, *node, *image;
 };
@@ -41,25 +41,25 @@ struct incident_event {
 
 struct incident {
 	char id[INCIDENT_ID_LEN];
-	char *key;              /* identity of the object: "p:TGID:START_NS" or "c:PATH"; raw bytes */
+	char *key; /* identity of the object, any bytes: "p:TGID:START_NS", "c:PATH" */
 	enum incident_state state;
 	enum incident_severity severity;
 	struct incident_object object;
 	double opened_s, started_s, updated_s, closed_s; /* closed_s NAN while open */
-	struct verdict verdict;      /* newest while open; the worst when closed */
+	struct verdict verdict; /* newest while open; the worst when closed */
 	char *evidence[DETECTOR_EVIDENCE_MAX];
 	int evidence_cnt;
-	struct verdict worst;        /* the one with the largest growth so far */
+	struct verdict worst; /* the one with the largest growth so far */
 	char *worst_evidence[DETECTOR_EVIDENCE_MAX];
 	int worst_evidence_cnt;
-	double (*history)[2];        /* [t_s, bytes], at most INCIDENT_HISTORY_MAX */
+	double (*history)[2]; /* [t_s, bytes], at most INCIDENT_HISTORY_MAX */
 	size_t history_cnt;
-	json_t *top;                 /* rows as in `top`, at most INCIDENT_TOP_MAX, or NULL */
-	json_t *sites;               /* array of SITE, or NULL */
-	char *close_reason;          /* "growth stopped", "process ended", "oom-killed" */
+	json_t *top;	    /* rows as in `top`, at most INCIDENT_TOP_MAX, or NULL */
+	json_t *sites;	    /* array of SITE, or NULL */
+	char *close_reason; /* "growth stopped", "process ended", "oom-killed" */
 	struct incident_event timeline[INCIDENT_TIMELINE_MAX];
 	int timeline_cnt;
-	char **not_seen;             /* what is missing from this incident, and why */
+	char **not_seen; /* what is missing from this incident, and why */
 	int not_seen_cnt;
 };
 
@@ -72,8 +72,8 @@ void incident__free(struct incident *in);
  */
 int incident__set_key(struct incident *in, const char *key);
 int incident__set_object(struct incident *in, const struct incident_object *object);
-int incident__set_verdict(struct incident *in, const struct verdict *v,
-			  const char *const *evidence, int evidence_cnt);
+int incident__set_verdict(struct incident *in, const struct verdict *v, const char *const *evidence,
+			  int evidence_cnt);
 int incident__set_history(struct incident *in, const double (*history)[2], size_t cnt);
 int incident__set_top(struct incident *in, json_t *top); /* shared, not copied: do not change it */
 

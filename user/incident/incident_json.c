@@ -16,7 +16,7 @@
 #include "text.h"
 
 #define SCHEMA "seep.incident/1"
-#define KIND "leak" /* the only kind there is so far */
+#define KIND   "leak" /* the only kind there is so far */
 
 /* ---- out: each put returns 0 or -1, so that a caller can or them up ---- */
 
@@ -107,8 +107,7 @@ json_t *verdict__to_json(const struct verdict *v, char *const *evidence, int evi
 			    v->slope_hi_bytes_per_hour);
 	err |= put_number(o, "limit_bytes", v->limit_bytes);
 	err |= put_number(o, "time_to_limit_s", v->time_to_limit_s);
-	err |= put_interval(o, "time_to_limit_ci_s", v->time_to_limit_lo_s,
-			    v->time_to_limit_hi_s);
+	err |= put_interval(o, "time_to_limit_ci_s", v->time_to_limit_lo_s, v->time_to_limit_hi_s);
 	err |= put_number(o, "horizon_s", v->horizon_s);
 	err |= put(o, "evidence", text_array(evidence, evidence_cnt));
 	return finish(o, err);
@@ -121,8 +120,8 @@ static json_t *object_to_json(const struct incident_object *object)
 
 	err |= put_text(o, "kind", object->kind);
 	err |= put_number(o, "pid", object->pid ? object->pid : NAN);
-	err |= put(o, "start_ns", object->start_ns ? json_integer((json_int_t)object->start_ns) :
-						     json_null());
+	err |= put(o, "start_ns",
+		   object->start_ns ? json_integer((json_int_t)object->start_ns) : json_null());
 	err |= put_text(o, "comm", object->comm);
 	err |= put_text(o, "cmdline", object->cmdline);
 	err |= put_text(o, "cgroup", object->cgroup);
@@ -147,8 +146,8 @@ static json_t *history_to_json(const struct incident *in)
 		t_s = floor(in->history[i][0]);
 		if (i + 1 < in->history_cnt && floor(in->history[i + 1][0]) == t_s)
 			continue;
-		err |= json_array_append_new(array, json_pack("[o, o]", whole(t_s),
-							      whole(round(in->history[i][1]))));
+		err |= json_array_append_new(
+			array, json_pack("[o, o]", whole(t_s), whole(round(in->history[i][1]))));
 	}
 	return finish(array, err);
 }
@@ -218,8 +217,8 @@ json_t *incident__to_json(const struct incident *in, int brief)
 	err |= put_times(o, in);
 	err |= put_text(o, "close_reason", in->close_reason);
 	err |= put(o, "verdict", verdict__to_json(&in->verdict, in->evidence, in->evidence_cnt));
-	err |= put(o, "worst", verdict__to_json(&in->worst, in->worst_evidence,
-						in->worst_evidence_cnt));
+	err |= put(o, "worst",
+		   verdict__to_json(&in->worst, in->worst_evidence, in->worst_evidence_cnt));
 	err |= put(o, "sites", shared_or_empty(in->sites));
 	err |= put(o, "top", brief ? json_array() : shared_or_empty(in->top));
 	err |= put(o, "history", brief ? json_array() : history_to_json(in));
@@ -308,7 +307,7 @@ static void get_verdict(const json_t *o, struct verdict *ret)
 	int class = get_name(o, "class", class_name, CLASS_LOAD);
 
 	ret->state = state < 0 ? VERDICT_WARMING : (enum verdict_state)state;
-	ret->class = class < 0 ? CLASS_UNKNOWN : (enum verdict_class)class;
+	ret->class = class < 0 ? CLASS_UNKNOWN : (enum verdict_class) class;
 	ret->confidence = get_number(o, "confidence");
 	ret->since_s = get_number(o, "since_s");
 	ret->growth_bytes = get_number(o, "growth_bytes");
@@ -375,7 +374,7 @@ static int read_history(struct incident *in, const json_t *array)
 		points[n][1] = number_of(json_array_get(pair, 1));
 		n += !isnan(points[n][0]);
 	}
-	return incident__set_history(in, (const double (*)[2])points, n);
+	return incident__set_history(in, (const double(*)[2])points, n);
 }
 
 static int read_timeline(struct incident *in, const json_t *array)

@@ -17,26 +17,26 @@
 #include "tracker.h"
 
 #define DEFAULT_MAX_OPEN 1024
-#define WRITE_PART 24.   /* an update without news is written each window/24 */
-#define GRACE_PART 24.   /* a new detector may say HEALTHY of an old leak for window/24 */
-#define REOPEN_PART 6.   /* a leak that comes back within window/6 is the same incident */
-#define RETRY_PART 360.  /* a history that failed is left alone for window/360 */
-#define URGENT_PART 6.   /* critical: the limit is closer than window/6 */
-#define FAR_WINDOWS 28.  /* info: the limit is further away than this */
-#define SLOW_SHARE .01   /* info: without a limit, growth per window over size below this */
+#define WRITE_PART	 24.  /* an update without news is written each window/24 */
+#define GRACE_PART	 24.  /* a new detector may say HEALTHY of an old leak for window/24 */
+#define REOPEN_PART	 6.   /* a leak that comes back within window/6 is the same incident */
+#define RETRY_PART	 360. /* a history that failed is left alone for window/360 */
+#define URGENT_PART	 6.   /* critical: the limit is closer than window/6 */
+#define FAR_S		 (7 * 86400.) /* info: the limit is further away than a week */
+#define SLOW_SHARE	 .01 /* info: without a limit, growth per window over size below this */
 
 /* How badly the history wants to know. */
 enum pending { WRITTEN, NEWS_CAN_WAIT, NEWS };
 
 struct entry {
 	struct incident *in;
-	uint64_t hash;          /* of the key */
+	uint64_t hash; /* of the key */
 	enum pending pending;
-	int taken_up;           /* came from the history, not from a verdict */
-	double written_s;       /* last successful write; NAN: none */
-	double first_seen_s;    /* first and last time that this tracker was told of the object; */
-	double seen_s;          /* NAN: never */
-	int leaks;              /* this tracker was told that it leaks */
+	int taken_up;	     /* came from the history, not from a verdict */
+	double written_s;    /* last successful write; NAN: none */
+	double first_seen_s; /* when this tracker was first told of the object; NAN: never */
+	double seen_s;	     /* and last */
+	int leaks;	     /* this tracker was told that it leaks */
 };
 
 struct tracker {
@@ -46,10 +46,10 @@ struct tracker {
 	size_t max_open;
 	struct entry *entries;
 	size_t cnt, cap, open_cnt;
-	int loaded;             /* the open incidents of the history are here */
-	double failed_s;        /* when the history failed; NAN: it works */
+	int loaded;	 /* the open incidents of the history are here */
+	double failed_s; /* when the history failed; NAN: it works */
 	uint64_t dropped;
-	uint64_t ids;           /* drawn so far */
+	uint64_t ids; /* drawn so far */
 	incident_fn on_change;
 	void *on_change_ctx;
 };
@@ -189,10 +189,6 @@ static int take_up(void *ctx, struct incident *in)
 	struct tracker *tr = ctx;
 	struct entry *e;
 
-	if (has_id(tr, in->id)) {
-		incident__free(in);
-		return 0;
-	}
 	if (tr->open_cnt >= tr->max_open || find_open(tr, in->key)) {
 		supersede(tr, in);
 		return 0;
@@ -336,8 +332,8 @@ static struct entry *find_recent(struct tracker *tr, double now_s, const char *k
 	if (e)
 		return fabs(now_s - e->in->closed_s) <= tr->window_s / REOPEN_PART ? e : NULL;
 	in = look_up(tr, now_s, &recent);
-	if (in && (in->state == INCIDENT_OPEN || has_id(tr, in->id))) {
-		incident__free(in);
+	if (in && in->state == INCIDENT_OPEN) {
+		incident__free(in); /* one that could not be superseded */
 		in = NULL;
 	}
 	return in ? add(tr, in) : NULL;
@@ -387,13 +383,13 @@ static void close_entry(struct tracker *tr, double now_s, struct entry *e, const
 static enum incident_severity severity_of(const struct tracker *tr, const struct finding *f)
 {
 	const struct verdict *v = f->verdict;
-	double to_limit_s = isnan(v->time_to_limit_lo_s) ? v->time_to_limit_s :
-							   v->time_to_limit_lo_s;
+	double to_limit_s =
+		isnan(v->time_to_limit_lo_s) ? v->time_to_limit_s : v->time_to_limit_lo_s;
 	double growth, size;
 
 	if (to_limit_s <= tr->window_s / URGENT_PART)
 		return SEVERITY_CRITICAL;
-	if (to_limit_s > FAR_WINDOWS * tr->window_s)
+	if (to_limit_s > FAR_S)
 		return SEVERITY_INFO;
 	if (isnan(v->limit_bytes) && f->history_cnt) {
 		growth = v->slope_bytes_per_hour * tr->window_s / 3600;
@@ -491,9 +487,9 @@ static void see(struct entry *e, double now_s)
 		return;
 	e->first_seen_s = now_s;
 	if (e->taken_up && !isnan(e->in->updated_s))
-		incident__note(e->in, now_s, "watched again; the agent was away for %s",
-			       units__format_duration(fabs(now_s - e->in->updated_s), away,
-						      sizeof(away)));
+		incident__note(
+			e->in, now_s, "watched again; the agent was away for %s",
+			units__format_duration(fabs(now_s - e->in->updated_s), away, sizeof(away)));
 }
 
 static int says_over(const struct tracker *tr, double now_s, const struct entry *e,

@@ -9,8 +9,8 @@
  *
  * Severity, which never falls while an incident is open:
  *   critical  the limit may be reached within window/6 (the lower bound of the time to limit)
- *   info      the limit is further away than 28 windows (a week in production), or there is no
- *             limit and the object grows by less than 1 % of its size per window
+ *   info      the limit is further away than a week, or there is no limit and the object grows by
+ *             less than 1 % of its size per window
  *   warning   everything else
  */
 #ifndef SEEP_INCIDENT_TRACKER_H
@@ -24,10 +24,10 @@
 struct tracker;
 
 struct tracker_cfg {
-	struct history *history;  /* may be NULL: incidents live in memory only */
+	struct history *history; /* may be NULL: incidents live in memory only */
 	const char *node;
 	double window_s;
-	unsigned max_open;        /* default 1024 */
+	unsigned max_open; /* default 1024 */
 };
 
 /* Open incidents of the history are taken up again. NULL: out of memory. */
@@ -39,12 +39,12 @@ void tracker__free(struct tracker *tr);
 struct finding {
 	const char *key;
 	const struct incident_object *object; /* copied */
-	const struct verdict *verdict;        /* since_s in Unix seconds, like the history's times */
+	const struct verdict *verdict; /* since_s in Unix seconds, like the history's times */
 	char (*evidence)[DETECTOR_EVIDENCE_LEN];
 	int evidence_cnt;
 	const double (*history)[2];
 	size_t history_cnt;
-	json_t *top;                          /* borrowed; may be NULL: kept from before */
+	json_t *top; /* borrowed; may be NULL: kept from before */
 };
 
 /*

@@ -14,8 +14,14 @@
 #include "rss.skel.h"
 #include "rss_probe.h"
 
-#define READ_BYTES     (64 * 1024)
+/*
+ * Half of the iterator's own buffer (8 pages, kernel/bpf/bpf_iter.c): it stops once that much is
+ * there. Asked for more it fills up, throws the record that did not fit away, and runs the
+ * program a second time for its task, when marks are reset and sums made already.
+ */
+#define READ_BYTES     (16 * 1024)
 #define CGROUP_BATCH   256
+#define PROC_BATCH     128
 #define IDLE_POLLS     2 /* polls a cgroup without processes stays in the table */
 
 struct rss_probe {
@@ -263,6 +269,28 @@ int rss_probe__lookup(struct rss_probe *p, const struct seep_task_id *id,
 		      struct seep_proc *ret_proc)
 {
 	return bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.seep_procs), id, ret_proc) ? -errno : 0;
+}
+
+int rss_probe__entries(struct rss_probe *p, rss_entry_fn fn, void *ctx)
+{
+	struct seep_proc values[PROC_BATCH];
+	struct seep_task_id keys[PROC_BATCH];
+	uint32_t in = 0, out = 0, cnt, i;
+	void *from = NULL;
+	int err;
+
+	do {
+		cnt = PROC_BATCH;
+		err = bpf_map_lookup_batch(bpf_map__fd(p->skel->maps.seep_procs), from, &out,
+					   keys, values, &cnt, NULL);
+		if (err && errno != ENOENT)
+			return -errno;
+		for (i = 0; i < cnt; i++)
+			fn(ctx, &keys[i], &values[i]);
+		in = out;
+		from = &in;
+	} while (!err);
+	return 0;
 }
 
 void rss_probe__stats(const struct rss_probe *p, uint64_t ret_stats[SEEP_STAT_CNT])

@@ -50,6 +50,12 @@ int rss_probe__cgroups(struct rss_probe *p, rss_cgroup_fn fn, void *ctx);
 int rss_probe__lookup(struct rss_probe *p, const struct seep_task_id *id,
 		      struct seep_proc *ret_proc);
 
+typedef void (*rss_entry_fn)(void *ctx, const struct seep_task_id *id,
+			     const struct seep_proc *proc);
+
+/* Every entry of the kernel's table; what comes or goes meanwhile may be missed. 0 or -errno. */
+int rss_probe__entries(struct rss_probe *p, rss_entry_fn fn, void *ctx);
+
 void rss_probe__stats(const struct rss_probe *p, uint64_t ret_stats[SEEP_STAT_CNT]);
 unsigned rss_probe__max_procs(const struct rss_probe *p);
 unsigned rss_probe__max_cgroups(const struct rss_probe *p);

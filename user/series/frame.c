@@ -18,7 +18,7 @@
 #define INTEREST_MAX 254 /* whoever pinned a series says so again after a restart */
 
 enum frame_kind { FRAME_KEY = 1, FRAME_DELTA = 2 };
-enum frame_op { OP_END, OP_NAME, OP_INTEREST, OP_POLL, OP_PAUSE };
+enum frame_op { OP_END, OP_NAME, OP_FORMER, OP_INTEREST, OP_POLL, OP_PAUSE };
 enum poll_flag { POLL_START = 1, POLL_LOAD = 2, POLL_LIMIT = 4 };
 
 /* What is known of a slot, on both sides. */
@@ -108,15 +108,35 @@ static void put_op(struct buf *b, unsigned slot, enum frame_op op)
 	put_varint(b, (uint64_t)slot << 3 | op);
 }
 
-static void write_name(struct buf *b, unsigned slot, const struct series *s)
+static void put_key(struct buf *b, const struct series_key *key)
 {
-	const struct series_key *key = series__key(s);
-
-	put_op(b, slot, OP_NAME);
 	put_u8(b, key->kind);
 	put_varint(b, key->tgid);
 	put_u64(b, key->value);
+}
+
+/* Where the slot means nothing to the reader, the former key joins a restarted process to what
+ * was read before. */
+static void write_name(struct buf *b, unsigned slot, const struct known *k, const struct series *s)
+{
+	const struct series_key *former = series__former_key(s);
+
+	if (!k->id && former) {
+		put_op(b, slot, OP_FORMER);
+		put_key(b, former);
+	}
+	put_op(b, slot, OP_NAME);
+	put_key(b, series__key(s));
 	put_bytes(b, series__name(s));
+}
+
+/* Rings do not keep limits: a restored one serves until the next poll gives it anew, and what
+ * is left below a shared limit moves all the time. */
+static bool limit_moved(uint32_t from, uint32_t to)
+{
+	uint32_t distance = from < to ? to - from : from - to;
+
+	return distance > from / 16;
 }
 
 static void write_poll(struct buf *b, unsigned slot, struct known *k, const struct series_poll *p)
@@ -128,7 +148,7 @@ static void write_poll(struct buf *b, unsigned slot, struct known *k, const stru
 		flags |= POLL_START;
 	if (p->ring.load != k->poll.ring.load)
 		flags |= POLL_LOAD;
-	if (p->limit_kib != k->poll.limit_kib)
+	if (limit_moved(k->poll.limit_kib, p->limit_kib))
 		flags |= POLL_LIMIT;
 	if (k->active && !flags && !step)
 		return;
@@ -139,7 +159,9 @@ static void write_poll(struct buf *b, unsigned slot, struct known *k, const stru
 	if (flags & POLL_LIMIT)
 		put_varint(b, p->limit_kib);
 	k->active = true;
-	k->poll = *p;
+	k->poll.ring = p->ring;
+	if (flags & POLL_LIMIT)
+		k->poll.limit_kib = p->limit_kib;
 }
 
 static void write_series(struct buf *b, unsigned slot, struct known *k, struct series *s)
@@ -149,7 +171,7 @@ static void write_series(struct buf *b, unsigned slot, struct known *k, struct s
 	if (!k->id)
 		*k = fresh;
 	if (!k->id || k->edits != series__edits(s))
-		write_name(b, slot, s);
+		write_name(b, slot, k, s);
 	k->id = series__id(s);
 	k->edits = series__edits(s);
 	if (k->interest != series__interest(s)) {
@@ -206,7 +228,8 @@ struct frame_reader {
 	struct frame_reader_cfg cfg;
 	double last_s;
 	unsigned polls;
-	unsigned slots; /* of known that were ever used */
+	unsigned slots;		  /* of known that were ever used */
+	struct series_key former; /* of the next name; kind 0 = none */
 	bool has_key;
 	bool other_boot; /* the key frame was of another boot */
 	struct known known[STORE_SERIES_MAX];
@@ -326,18 +349,6 @@ static struct series *series_of(const struct known *k)
 	return k->s && series__id(k->s) == k->id ? k->s : NULL;
 }
 
-static void define(struct frame_reader *r, struct known *k, const struct series_key *key,
-		   const char *name)
-{
-	*k = fresh;
-	k->id = UINT32_MAX; /* defined, if passed over */
-	if (key->kind == SERIES_PROC && r->other_boot)
-		return;
-	k->s = store__touch(r->cfg.store, key, name);
-	if (k->s)
-		k->id = series__id(k->s);
-}
-
 /* The key belongs to whoever claimed it last. */
 static void rekey(struct frame_reader *r, struct series *s, const struct series_key *key,
 		  const char *name)
@@ -349,14 +360,38 @@ static void rekey(struct frame_reader *r, struct series *s, const struct series_
 	store__rekey(r->cfg.store, s, key, name);
 }
 
-static void apply_name(struct frame_reader *r, struct cursor *c, struct known *k)
+static void define(struct frame_reader *r, struct known *k, const struct series_key *key,
+		   const char *name)
 {
-	char name[SERIES_NAME_LEN];
+	struct series *former;
+
+	*k = fresh;
+	k->id = UINT32_MAX; /* defined, if passed over */
+	if (key->kind == SERIES_PROC && r->other_boot)
+		return;
+	former = r->former.kind ? store__find(r->cfg.store, &r->former) : NULL;
+	if (former && !store__find(r->cfg.store, key))
+		rekey(r, former, key, name);
+	k->s = store__touch(r->cfg.store, key, name);
+	if (k->s)
+		k->id = series__id(k->s);
+}
+
+static struct series_key get_key(struct cursor *c)
+{
 	struct series_key key;
 
 	key.kind = get_u8(c);
 	key.tgid = get_varint(c);
 	key.value = get_u64(c);
+	return key;
+}
+
+static void apply_name(struct frame_reader *r, struct cursor *c, struct known *k)
+{
+	char name[SERIES_NAME_LEN];
+	struct series_key key = get_key(c);
+
 	get_string(c, name, sizeof(name));
 	if (c->bad)
 		return;
@@ -364,6 +399,7 @@ static void apply_name(struct frame_reader *r, struct cursor *c, struct known *k
 		define(r, k, &key, name);
 	else if (series_of(k))
 		rekey(r, k->s, &key, name);
+	r->former.kind = 0;
 }
 
 static void apply_interest(struct frame_reader *r, struct cursor *c, struct known *k)
@@ -403,7 +439,8 @@ static void apply_op(struct frame_reader *r, struct cursor *c)
 	uint64_t slot = word >> 3;
 	struct known *k;
 
-	if (c->bad || slot >= STORE_SERIES_MAX || (!r->known[slot].id && op != OP_NAME)) {
+	if (c->bad || slot >= STORE_SERIES_MAX ||
+	    (!r->known[slot].id && op != OP_NAME && op != OP_FORMER)) {
 		c->bad = true;
 		return;
 	}
@@ -416,6 +453,9 @@ static void apply_op(struct frame_reader *r, struct cursor *c)
 		break;
 	case OP_NAME:
 		apply_name(r, c, k);
+		break;
+	case OP_FORMER:
+		r->former = get_key(c);
 		break;
 	case OP_INTEREST:
 		apply_interest(r, c, k);
@@ -446,6 +486,7 @@ static void begin_key_frame(struct frame_reader *r, struct cursor *c, double t_s
 	r->other_boot = !r->cfg.boot_id || !*boot_id || strcmp(boot_id, r->cfg.boot_id);
 	memset(r->known, 0, r->slots * sizeof(r->known[0]));
 	r->slots = 0;
+	r->former.kind = 0;
 	r->has_key = true;
 	if (t_s < r->last_s - store__cfg(r->cfg.store)->window_s / BACK_SHARE)
 		store__foreach(r->cfg.store, remove_series, r->cfg.store);
@@ -477,8 +518,6 @@ static void put_all(struct frame_reader *r, double t_s)
 	struct known *k;
 	unsigned i;
 
-	if (r->cfg.now_s && t_s > r->cfg.now_s)
-		return;
 	r->polls++;
 	for (i = 0; i < r->slots; i++) {
 		k = &r->known[i];

@@ -11,6 +11,7 @@
  *	operation: varint slot << 3 | op, then
  *	  END                            the slot is free again
  *	  NAME      key, bytes name      a new series, or a new key or name of the one there
+ *	  FORMER    key                  what the series named next was called before
  *	  INTEREST  u8
  *	  POLL      varint zigzag(kib - last) << 3 | flags, [zigzag(load - last)], [limit_kib]
  *	  PAUSE                          not polled from now on
@@ -43,7 +44,6 @@ struct frame_reader;
 struct frame_reader_cfg {
 	struct store *store;
 	const char *boot_id; /* processes of other boots are passed over */
-	double now_s;        /* polls later than that are passed over; 0 = none */
 };
 
 struct frame_reader *frame_reader__new(const struct frame_reader_cfg *cfg);

@@ -37,7 +37,6 @@
 #define PREFIX_SZ	   8	       /* u32 length, u32 CRC of the payload */
 #define RECORD_MAX	   (16u << 20) /* a key frame of 65536 series takes 8 MiB */
 #define SEGMENT_MAX	   (32u << 20)
-#define IMAGE_MAX	   (SEGMENT_MAX + RECORD_MAX + HEADER_SZ + PREFIX_SZ)
 #define SEGMENTS_MAX	   16
 #define SEGMENTS_IN_WINDOW 8
 #define BUF_KEEP	   (64u << 10) /* more than that is given back after a key frame */
@@ -196,22 +195,6 @@ static int open_dir(struct journal *j)
 
 /* ---- writing ---- */
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	ssize_t n;
-
-	while (len) {
-		n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= n;
-	}
-	return 0;
-}
-
 static void close_segment(struct journal *j)
 {
 	if (j->fd >= 0)
@@ -282,7 +265,7 @@ static int append(struct journal *j, struct store *st, double t_s)
 	if (!err)
 		err = encode(j, st, t_s);
 	if (!err)
-		err = write_all(j->fd, j->buf.data, j->buf.len);
+		err = fs__write_all(j->fd, j->buf.data, j->buf.len);
 	if (err)
 		return err;
 	j->need_key = false;
@@ -334,148 +317,178 @@ int journal__tick(struct journal *j, struct store *st, double t_s)
 
 /* ---- restoring ---- */
 
-/* A segment in memory. */
-struct image {
-	char *data;
-	size_t len;
-	size_t file_len;
-	size_t good;	/* bytes understood */
+/* A segment being read, record by record. */
+struct source {
+	FILE *file;
+	uint64_t size;
+	uint64_t good;	/* bytes understood */
 	double first_s; /* time of the first record, NAN = there is none */
+	char *record;	/* RECORD_MAX at most */
+	size_t cap;
 };
 
 /* 0, or -errno: then nothing may be concluded from what was not read. */
-static int load(struct journal *j, const char *name, struct image *ret)
+static int open_source(struct journal *j, const char *name, struct source *src)
 {
 	struct stat sb;
-	ssize_t n = 1;
-	size_t cap = 0;
-	int fd, err = 0;
+	int fd;
 
 	fd = openat(j->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &sb) || !S_ISREG(sb.st_mode))
-		err = -EINVAL;
-	if (!err) {
-		ret->file_len = sb.st_size;
-		cap = sb.st_size < IMAGE_MAX ? sb.st_size : IMAGE_MAX;
-		ret->data = malloc(cap + 1);
-		err = ret->data ? 0 : -ENOMEM;
+	if (fstat(fd, &sb) || !S_ISREG(sb.st_mode)) {
+		close(fd);
+		return -EINVAL;
 	}
-	while (!err && n && ret->len < cap) {
-		n = read(fd, ret->data + ret->len, cap - ret->len);
-		if (n < 0 && errno != EINTR)
-			err = -errno;
-		ret->len += n > 0 ? n : 0;
+	src->size = sb.st_size;
+	src->file = fdopen(fd, "r");
+	if (!src->file) {
+		close(fd);
+		return -ENOMEM;
 	}
-	close(fd);
-	return err;
-}
-
-/* 0; 1: of a newer format; -EBADMSG. */
-static int check_header(const struct image *im)
-{
-	char ours[HEADER_SZ];
-
-	make_header(ours);
-	if (im->len < HEADER_SZ || memcmp(im->data, MAGIC, 8) ||
-	    get_le32(im->data + 12) != crc32(0, (const Bytef *)im->data, 12))
-		return -EBADMSG;
-	return get_le32(im->data + 8) > VERSION;
-}
-
-/* The whole record at im->good. 0 or -EBADMSG. */
-static int next_record(const struct image *im, const char **ret_record, size_t *ret_len)
-{
-	const char *at = im->data + im->good;
-	size_t left = im->len - im->good, len;
-
-	if (left < PREFIX_SZ)
-		return -EBADMSG;
-	len = get_le32(at);
-	if (!len || len > RECORD_MAX || len > left - PREFIX_SZ ||
-	    get_le32(at + 4) != crc32(0, (const Bytef *)at + PREFIX_SZ, len))
-		return -EBADMSG;
-	*ret_record = at + PREFIX_SZ;
-	*ret_len = len;
 	return 0;
 }
 
-/* Apply records as long as they are good. -EBADMSG at the end or at the first bad one. */
-static int replay(struct image *im, struct frame_reader *r, struct segment *seg)
+static void close_source(struct source *src)
 {
-	const char *record;
+	if (src->file)
+		fclose(src->file);
+	free(src->record);
+}
+
+/* All of it: 0. A file that ends: -EBADMSG. A disk that does not read: -EIO. */
+static int read_exactly(struct source *src, void *to, size_t len)
+{
+	if (fread(to, 1, len, src->file) == len)
+		return 0;
+	return ferror(src->file) ? -EIO : -EBADMSG;
+}
+
+/* 0; 1: of a newer format; -EBADMSG or -EIO. */
+static int read_header(struct source *src)
+{
+	char header[HEADER_SZ];
+	int err;
+
+	err = read_exactly(src, header, HEADER_SZ);
+	if (err)
+		return err;
+	if (memcmp(header, MAGIC, 8) || get_le32(header + 12) != crc32(0, (Bytef *)header, 12))
+		return -EBADMSG;
+	src->good = HEADER_SZ;
+	return get_le32(header + 8) > VERSION;
+}
+
+static int grow_record(struct source *src, size_t len)
+{
+	char *p;
+
+	if (len <= src->cap)
+		return 0;
+	p = realloc(src->record, len);
+	if (!p)
+		return -ENOMEM;
+	src->record = p;
+	src->cap = len;
+	return 0;
+}
+
+/* The record at src->good. 0, -EBADMSG at the end or when it is damaged, -EIO, -ENOMEM. */
+static int read_record(struct source *src, size_t *ret_len)
+{
+	char prefix[PREFIX_SZ];
+	size_t len;
+	int err;
+
+	err = read_exactly(src, prefix, PREFIX_SZ);
+	if (err)
+		return err;
+	len = get_le32(prefix);
+	if (!len || len > RECORD_MAX || src->good + PREFIX_SZ + len > src->size)
+		return -EBADMSG;
+	err = grow_record(src, len);
+	if (!err)
+		err = read_exactly(src, src->record, len);
+	if (!err && get_le32(prefix + 4) != crc32(0, (Bytef *)src->record, len))
+		err = -EBADMSG;
+	*ret_len = len;
+	return err;
+}
+
+/* Apply records as long as they are good. Returns what ended it, -EBADMSG as a rule. */
+static int replay(struct source *src, struct frame_reader *r, struct segment *seg)
+{
 	size_t len;
 	int err;
 
 	frame_reader__lost(r);
-	im->good = HEADER_SZ;
-	while (!(err = next_record(im, &record, &len))) {
-		err = frame_reader__apply(r, record, len, &seg->last_s);
+	for (;;) {
+		err = read_record(src, &len);
+		if (!err)
+			err = frame_reader__apply(r, src->record, len, &seg->last_s);
 		if (err)
-			break;
-		if (isnan(im->first_s))
-			im->first_s = seg->last_s;
-		im->good += PREFIX_SZ + len;
+			return err;
+		if (isnan(src->first_s))
+			src->first_s = seg->last_s;
+		src->good += PREFIX_SZ + len;
 	}
-	return err;
 }
 
 /* Keep what a newer seep wrote: under a name that is not ours. */
-static void set_aside(struct journal *j, const char *name, struct segment *seg)
+static void set_aside(struct journal *j, const char *name)
 {
 	char other[NAME_LEN + 8];
 
 	j->stats.set_aside++;
-	seg->last_s = INFINITY;
 	snprintf(other, sizeof(other), "%s.newer", name);
 	if (j->locked)
 		renameat(j->dirfd, name, j->dirfd, other);
 }
 
 /* Cut off what was not understood. The newest segment goes on to be written. */
-static void adopt(struct journal *j, const char *name, const struct image *im)
+static void adopt(struct journal *j, const char *name, struct segment *seg,
+		  const struct source *src)
 {
-	bool torn = im->good < im->file_len;
+	bool torn = src->good < src->size;
 	int fd;
 
-	j->stats.torn_bytes += im->file_len - im->good;
-	close_segment(j);
+	j->stats.torn_bytes += src->size - src->good;
+	if (isnan(src->first_s))
+		seg->last_s = -INFINITY; /* nothing in it: it goes at the next chance */
 	if (!j->locked)
 		return;
 	fd = openat(j->dirfd, name, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return;
-	if ((torn && ftruncate(fd, im->good)) || isnan(im->first_s)) {
+	if ((torn && ftruncate(fd, src->good)) || isnan(src->first_s)) {
 		close(fd);
 		return;
 	}
 	j->fd = fd;
-	j->seg_bytes = im->good;
-	j->seg_start_s = im->first_s;
+	j->seg_bytes = src->good;
+	j->seg_start_s = src->first_s;
 }
 
 /* 0 or -ENOMEM; a segment that cannot be read is left alone. */
 static int restore_segment(struct journal *j, struct frame_reader *r, struct segment *seg)
 {
-	struct image im = {.first_s = NAN};
+	struct source src = {.first_s = NAN};
 	char name[NAME_LEN];
-	int err, kind;
+	int err;
 
 	segment_name(name, seg->seq);
-	close_segment(j);
-	err = load(j, name, &im);
+	close_segment(j); /* the one before was not the newest */
+	err = open_source(j, name, &src);
 	if (!err) {
-		seg->last_s = -INFINITY; /* without records it may go at once */
-		kind = check_header(&im);
-		if (kind == 0)
-			err = replay(&im, r, seg);
-		if (kind > 0)
-			set_aside(j, name, seg);
-		else if (err != -ENOMEM)
-			adopt(j, name, &im);
+		err = read_header(&src);
+		if (!err)
+			err = replay(&src, r, seg);
+		if (err > 0)
+			set_aside(j, name);
+		else if (err == -EBADMSG)
+			adopt(j, name, seg, &src);
 	}
-	free(im.data);
+	close_source(&src);
 	return err == -ENOMEM ? err : 0;
 }
 
@@ -487,13 +500,11 @@ static void forget_poll(void *ctx, struct series *s)
 	series__take_poll(s, &poll);
 }
 
-static int restore(struct journal *j, const struct journal_cfg *cfg, struct store *st,
-		   unsigned *ret_restored)
+static int restore(struct journal *j, struct store *st, unsigned *ret_restored)
 {
 	struct frame_reader_cfg rcfg = {
 		.store = st,
 		.boot_id = j->boot_id,
-		.now_s = cfg->now_s,
 	};
 	struct frame_reader *r = frame_reader__new(&rcfg);
 	unsigned i;
@@ -543,7 +554,7 @@ int journal__open(const struct journal_cfg *cfg, struct store *st, struct journa
 	if (!j)
 		return -ENOMEM;
 	dir_err = open_dir(j);
-	err = j->dirfd >= 0 ? restore(j, cfg, st, &restored) : 0;
+	err = j->dirfd >= 0 ? restore(j, st, &restored) : 0;
 	if (err) {
 		journal__close(j);
 		return err;

@@ -17,8 +17,6 @@ struct journal;
 struct journal_cfg {
 	const char *dir;      /* made if missing */
 	const char *boot_id;  /* process series of another boot are not restored; NULL = none are */
-	double now_s;         /* polls later than that are not restored (the clock was set back since
-			       * then); 0 = all are */
 };
 
 /*

@@ -32,6 +32,8 @@
 #define FINE_RINGS_MIN	   16u
 #define COARSE_BUCKETS	   270
 #define FINE_MIN_KIB	   (32u << 10)
+#define FINE_MIN_INTEREST  64
+#define CLEARLY_MORE	   8 /* of interest: less is no reason to take a ring away */
 #define INTEREST_PINNED	   255
 #define INTERVAL_MIN_S	   .001
 #define WINDOW_MAX_S	   1e9
@@ -41,6 +43,7 @@
 
 struct series {
 	struct series_key key;
+	struct series_key former; /* before the last rekey; kind 0 = it never had another */
 	char name[SERIES_NAME_LEN];
 	void *user;
 	double last_s;	    /* of the last poll; NAN before the first */
@@ -298,9 +301,9 @@ static void drop_fine(struct store *st, struct series *s)
 /* Does a deserve a fine ring clearly more than its owner b? Not for a few pages. */
 static bool outranks(const struct series *a, const struct series *b)
 {
-	if (a->interest != b->interest)
-		return a->interest > b->interest;
-	return a->kib / 3 > b->kib / 2;
+	if (a->interest > b->interest + CLEARLY_MORE)
+		return true;
+	return a->interest >= b->interest && a->kib / 3 > b->kib / 2;
 }
 
 /* Give s a fine ring if it deserves one, at the cost of the least deserving owner. */
@@ -308,7 +311,7 @@ static void consider_fine(struct store *st, struct series *s)
 {
 	struct series *loser;
 
-	if (s->fine_slot != NONE || (!s->interest && s->kib < FINE_MIN_KIB))
+	if (s->fine_slot != NONE || (s->interest < FINE_MIN_INTEREST && s->kib < FINE_MIN_KIB))
 		return;
 	if (st->fine.used_cnt == st->fine.cap) {
 		loser = weakest_fine(st);
@@ -407,6 +410,7 @@ int store__rekey(struct store *st, struct series *s, const struct series_key *ke
 		return -EEXIST;
 	if (!other) {
 		unchain(st, s);
+		s->former = s->key;
 		s->key = *key;
 		s->edits++;
 		chain(st, s);
@@ -679,6 +683,11 @@ uint32_t series__id(const struct series *s)
 uint32_t series__edits(const struct series *s)
 {
 	return s->edits;
+}
+
+const struct series_key *series__former_key(const struct series *s)
+{
+	return s->former.kind ? &s->former : NULL;
 }
 
 unsigned series__interest(const struct series *s)

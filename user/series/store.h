@@ -57,9 +57,9 @@ const struct store_cfg *store__cfg(const struct store *st);
 /* Find; NULL = not there. */
 struct series *store__find(struct store *st, const struct series_key *key);
 /*
- * Find or create. name is for people and files ("api[4711]", "/kubepods/..."), truncated to
- * SERIES_NAME_LEN - 1. May evict another series (the on_evict callback is called first). NULL
- * only when every slot is pinned.
+ * Find or create. name is for people and files ("api[4711]", "/kubepods/..."); of a long one the
+ * last SERIES_NAME_LEN - 4 bytes are kept, behind dots. May evict another series (the on_evict
+ * callback is called first). NULL only when every slot is pinned.
  */
 struct series *store__touch(struct store *st, const struct series_key *key, const char *name);
 /* The series goes on under another key: a restarted process of the same workload. */
@@ -70,7 +70,8 @@ void store__remove(struct store *st, struct series *s);
 /* Add a poll. load NAN = unknown; start 1 = restarted here; limit NAN = none. O(1). */
 void series__put(struct store *st, struct series *s, double t_s, double bytes, double load,
 		 double limit_bytes, int start);
-/* Interest 0..255 decides who gets fine rings and who is evicted last (255 = pinned). */
+/* Interest 0..255 decides who gets fine rings (from 64 on, or from 32 MiB) and who is evicted
+ * last (255 = pinned). */
 void series__set_interest(struct store *st, struct series *s, unsigned interest);
 
 const struct series_key *series__key(const struct series *s);

@@ -26,6 +26,8 @@ unsigned series__slot(const struct store *st, const struct series *s);
 uint32_t series__id(const struct series *s);
 /* Grows when the key or the name changes. */
 uint32_t series__edits(const struct series *s);
+/* What it was called before the last store__rekey, or NULL. */
+const struct series_key *series__former_key(const struct series *s);
 unsigned series__interest(const struct series *s);
 /* Was it put since the last call? If so, the newest poll; start tells of any of them. */
 bool series__take_poll(struct series *s, struct series_poll *ret_poll);

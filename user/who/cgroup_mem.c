@@ -208,8 +208,8 @@ static struct cgroup_limit v1_ancestor(int dirfd)
 	struct v1_limits limits = read_v1_limits(dirfd);
 	char stat[STAT_CAP];
 
-	if ((limits.mem == UINT64_MAX && limits.memsw == UINT64_MAX) ||
-	    !v1_binds_children(dirfd) || read_stat(dirfd, stat, sizeof(stat)))
+	if ((limits.mem == UINT64_MAX && limits.memsw == UINT64_MAX) || !v1_binds_children(dirfd) ||
+	    read_stat(dirfd, stat, sizeof(stat)))
 		return none;
 	return v1_limit(dirfd, limits, read_u64(dirfd, "memory.usage_in_bytes"), stat);
 }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "arms.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <bpf/libbpf.h>
+
+#include "peers.skel.h"
+#include "probe/bpf_log.h"
+#include "probe/rss_probe.h"
+
+struct arm {
+	struct rss_probe *probe;
+	struct peers_bpf *peers;
+};
+
+static const char *const names[] = {
+	[ARM_OFF] = "off",
+	[ARM_SEEP] = "seep (tp_btf)",
+	[ARM_SEEP_RAW] = "seep (raw_tp fallback)",
+	[ARM_NAIVE] = "peer: tp_btf + hash update",
+	[ARM_CLASSIC_EMPTY] = "peer: tracepoint, empty program",
+	[ARM_CLASSIC_HASH] = "peer: tracepoint + hash update",
+};
+
+const char *arm__name(enum arm_id id)
+{
+	return names[id];
+}
+
+static int load_peer(struct arm *arm, enum arm_id id)
+{
+	struct peers_bpf *peers = peers_bpf__open();
+	int err;
+
+	if (!peers)
+		return -errno;
+	arm->peers = peers;
+	bpf_program__set_autoload(peers->progs.naive_btf, id == ARM_NAIVE);
+	bpf_program__set_autoload(peers->progs.classic_empty, id == ARM_CLASSIC_EMPTY);
+	bpf_program__set_autoload(peers->progs.classic_hash, id == ARM_CLASSIC_HASH);
+	err = peers_bpf__load(peers);
+	return err ? err : peers_bpf__attach(peers);
+}
+
+int arm__on(enum arm_id id, struct arm **ret_arm, char *why, size_t why_cap)
+{
+	const struct rss_probe_cfg cfg = {.no_tp_btf = id == ARM_SEEP_RAW};
+	struct arm *arm = calloc(1, sizeof(*arm));
+	int err = 0;
+
+	if (!arm)
+		return -ENOMEM;
+	if (id == ARM_SEEP || id == ARM_SEEP_RAW) {
+		err = rss_probe__new(&cfg, &arm->probe, why, why_cap);
+	} else if (id != ARM_OFF) {
+		bpf_log__start();
+		err = load_peer(arm, id);
+		if (err)
+			snprintf(why, why_cap, "%s", bpf_log__why());
+	}
+	if (err) {
+		arm__off(arm);
+		return err;
+	}
+	*ret_arm = arm;
+	return 0;
+}
+
+void arm__off(struct arm *arm)
+{
+	if (!arm)
+		return;
+	rss_probe__free(arm->probe);
+	peers_bpf__destroy(arm->peers);
+	free(arm);
+}

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""run.py - the end-to-end ring: the real agent and command line beside real programs.
+
+    tests/e2e/run.sh [cli] [agent] [leaks]
+
+cli     cli.cases: one command each, what it prints and returns
+agent   agent_cases.py: SIGKILL, bad state, bad clients
+leaks   programs.cases: the leaks, and only they, become incidents
+
+What needs no quiet of its own runs at the same time. Prints a line for each case, and as the last
+line "N passed, N failed, N skipped"; exits 1 when a case failed.
+"""
+import os
+import signal
+import sys
+import threading
+
+import agent_cases
+import cli_cases
+import leak_cases
+from harness import SEEP, Agent, Results, scratch_directory
+
+GROUPS = ("cli", "agent", "leaks")
+
+
+def in_background(target, *args):
+    thread = threading.Thread(target=target, args=args, daemon=True)
+    thread.start()
+    return thread
+
+
+def run_with_agents(results, directory, groups):
+    """The programs serve two agents at once: one is left alone, the other one is killed."""
+    threads = []
+    with leak_cases.Scene(f"seep-e2e-{os.getpid()}") as scene:
+        if "leaks" in groups:
+            scene.start(before=True)
+        with Agent(directory / "shared") as agent:
+            if "leaks" in groups:
+                scene.start(before=False)
+                threads.append(in_background(agent_cases.run_sigkill, results,
+                                             directory / "killed", scene))
+            if "cli" in groups:
+                threads.append(in_background(cli_cases.run_all, results, directory / "cli", agent))
+            if "agent" in groups:
+                threads.append(in_background(agent_cases.run_all, results, directory / "agents"))
+            if "leaks" in groups:
+                leak_cases.run_all(results, directory, scene, agent)
+            for thread in threads:
+                thread.join()
+
+
+def main():
+    groups = sys.argv[1:] or GROUPS
+    if not set(groups) <= set(GROUPS):
+        print(__doc__, file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    results = Results()
+    with scratch_directory() as directory:
+        if not SEEP.exists():
+            results.add("FAIL", "e2e", f"{SEEP} is not built")
+        elif os.geteuid() != 0:
+            results.add("skip", "agent, leaks", "the agent needs root")
+            if "cli" in groups:
+                cli_cases.run_all(results, directory / "cli", None)
+        else:
+            with results.case("agent: starts, runs beside everything below, and ends"):
+                run_with_agents(results, directory, groups)
+    print(results.summary())
+    return 1 if results.counts["FAIL"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# run.sh - runs the test rings and adds them up: tests/run.sh [unit] [replay] [kernel] [e2e]
+#
+#   unit    build/san/tests/unit/*, cmocka, with ASan and UBSan
+#   replay  recorded and generated series through the detector
+#   kernel  build/tests/kernel/*, cmocka, as root: known workloads, exact numbers
+#   e2e     the agent and the CLI beside real programs, as root
+#
+# One line for each program; its output only when something failed, and why something was skipped.
+# A program that crashes, times out or reports nothing is one failure. The very last line is
+# "N passed, N failed, N skipped"; exits 1 when a test failed or none ran.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+PROGRAM_TIMEOUT_S=300
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+unset SEEP_SOCKET
+
+passed=0 failed=0 skipped=0
+out=$(mktemp) || exit 1
+trap 'rm -f "$out"' EXIT
+trap 'exit 1' INT TERM HUP
+
+# cmocka's lines -> "passed failed skipped". A result counts once, for the test that is running:
+# the summary at the end repeats names. A test without result died, and took the program with it.
+count_cmocka() {
+	awk '
+	/\[ RUN      \]/ { died += running; running = 1; next }
+	!running { next }
+	/\[       OK \]/ { ok++; running = 0 }
+	/\[  FAILED  \]/ { bad++; running = 0 }
+	/\[  SKIPPED \]/ { skip++; running = 0 }
+	END { print ok + 0, bad + died + running, skip + 0 }' "$1"
+}
+
+# What a test said before it was skipped.
+skip_reasons() {
+	awk '
+	/\[ RUN      \]/ { said = ""; next }
+	/\[  SKIPPED \]/ && !/listed below/ && said != "" { print "          skip: " said; said = "" }
+	!/^\[/ && NF { said = said (said == "" ? "" : " ") $0 }' "$1" | sort | uniq | head -n 5
+}
+
+# The last line of a script that counts for itself -> "passed failed skipped".
+count_script() {
+	tail -n 1 "$1" |
+		sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p'
+}
+
+# explain STATUS: why a program failed beyond what its tests say
+explain() {
+	case $1 in
+	124 | 137) echo "timed out after $PROGRAM_TIMEOUT_S s" ;;
+	*) [ "$1" -gt 128 ] && echo "died of signal $(($1 - 128))" || echo "exit status $1" ;;
+	esac
+}
+
+# run NAME COUNTER COMMAND...: run it, count it, print its line
+run() {
+	local name=$1 counter=$2 begin=$EPOCHREALTIME status why="" counts ok bad skip
+	shift 2
+
+	{ timeout -k 10 "$PROGRAM_TIMEOUT_S" "$@" </dev/null; } >"$out" 2>&1
+	status=$?
+	counts=$($counter "$out")
+	read -r ok bad skip <<<"${counts:-0 0 0}"
+	if [ "$status" -ne 0 ]; then
+		why=$(explain "$status")
+	elif [ $((ok + bad + skip)) -eq 0 ]; then
+		why="reported no test"
+	fi
+	[ -n "$why" ] && [ "$bad" -eq 0 ] && bad=1
+	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+
+	printf '%-5s %-38s %3d passed %3d failed %3d skipped %8s s\n' \
+		"$([ "$bad" -eq 0 ] && echo ok || echo FAIL)" "$name" "$ok" "$bad" "$skip" \
+		"$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')"
+	if [ "$bad" -ne 0 ]; then
+		sed 's/^/      | /' "$out"
+		[ -z "$why" ] || echo "      | ($why)"
+	elif [ "$skip" -ne 0 ]; then
+		case $counter in
+		count_cmocka) skip_reasons "$out" ;;
+		*) grep -E '^skip' "$out" | sed 's/^skip */          skip: /' ;;
+		esac
+	fi
+}
+
+skip_all() {
+	printf '%-5s %-38s %s\n' skip "$1" "$2"
+	skipped=$((skipped + 1))
+}
+
+# run_cmocka RING DIRECTORY: the programs of a ring, by their sources: stale binaries stay out
+run_cmocka() {
+	local source name
+
+	for source in "tests/$1"/test_*.c; do
+		[ -e "$source" ] || continue
+		name=$(basename "$source" .c)
+		run "$1/${name#test_}" count_cmocka "$2/$name"
+	done
+}
+
+ring_unit() { run_cmocka unit build/san/tests/unit; }
+
+ring_replay() {
+	run replay count_script env SEEP=build/seep GEN=build/tests/replay/gen \
+		ACCURACY=build/bench/accuracy tests/replay/run.sh
+}
+
+ring_kernel() {
+	if [ "$(id -u)" -ne 0 ]; then
+		skip_all kernel "loading BPF programs needs root"
+		return
+	fi
+	run_cmocka kernel build/tests/kernel
+}
+
+ring_e2e() { PROGRAM_TIMEOUT_S=600 run e2e count_script tests/e2e/run.sh; }
+
+[ $# -gt 0 ] || set -- unit replay kernel e2e
+for ring; do
+	case $ring in
+	unit | replay | kernel | e2e) "ring_$ring" ;;
+	*)
+		sed -n '4,9s/^# \{0,1\}//p' "$0" >&2
+		exit 2
+		;;
+	esac
+done
+
+[ $((passed + failed)) -gt 0 ] || echo "no test ran" >&2
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * answer.h - what the parts of the answers share; answer__handle itself is in agent_state.h.
+ *
+ * Every part fills *ret_json and returns 0, or an enum seep_exit code with a line in `why`.
+ */
+#ifndef SEEP_ANSWER_H
+#define SEEP_ANSWER_H
+
+#include <math.h>
+#include <stdint.h>
+#include <jansson.h>
+
+#include "agent_state.h"
+#include "base/buf.h"
+
+/* Unknown is null, never a made-up number. */
+static inline void set_str(json_t *o, const char *key, const char *value)
+{
+	json_t *text = value ? json_string(value) : NULL;
+
+	json_object_set_new(o, key, text ? text : json_null());
+}
+
+static inline void set_u64(json_t *o, const char *key, uint64_t value)
+{
+	json_object_set_new(o, key, value == UINT64_MAX ? json_null() : json_integer(value));
+}
+
+/* Whole numbers: bytes and seconds. */
+static inline void set_num(json_t *o, const char *key, double value)
+{
+	json_object_set_new(o, key, isfinite(value) ? json_integer(llround(value)) : json_null());
+}
+
+/* Append a bounded line to a list of sentences. */
+void answer__say(json_t *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+int answer__top(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
+int answer__status(struct agent *a, json_t **ret_json);
+
+#endif /* SEEP_ANSWER_H */

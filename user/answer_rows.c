@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * answer_rows.c - the rows of `seep top`, which incidents keep ten of.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+
+#define SPARK_POINTS 60
+#define MAX_ROWS     10000
+
+static json_t *row_history(struct agent *a, const struct watch *w)
+{
+	double points[SPARK_POINTS], step_s = a->cfg.window_s / SPARK_POINTS;
+	json_t *history = json_array();
+	int i;
+
+	series__resample(a->store, w->series, a->now_s, points, SPARK_POINTS);
+	for (i = 0; i < SPARK_POINTS; i++)
+		if (!isnan(points[i]))
+			json_array_append_new(history,
+				json_pack("[I,I]",
+					  (json_int_t)llround(a->now_s - (SPARK_POINTS - 1 - i) * step_s),
+					  (json_int_t)llround(points[i])));
+	return history;
+}
+
+static void set_cgroup(json_t *row, const struct watch *w)
+{
+	static const struct cgroup_info nothing;
+	const struct cgroup_info *cg = w->cgroup ? w->cgroup : &nothing;
+
+	set_str(row, "cgroup", w->path ? w->path : cg->path);
+	set_str(row, "container", cg->container);
+	set_str(row, "container_id", cg->container_id);
+	set_str(row, "runtime", cg->runtime);
+	set_str(row, "image", cg->image);
+	set_str(row, "pod", cg->pod);
+	set_str(row, "pod_uid", cg->pod_uid);
+	set_str(row, "namespace", cg->ns);
+	set_str(row, "workload", cg->workload);
+}
+
+static json_t *row_of(struct agent *a, const struct watch *w)
+{
+	int is_proc = watch__is_proc(w);
+	json_t *row = json_object();
+
+	json_object_set_new(row, "pid", is_proc ? json_integer(w->id.tgid) : json_null());
+	json_object_set_new(row, "start_ns", is_proc ? json_integer(w->id.start_ns) : json_null());
+	set_str(row, "comm", w->proc ? w->proc->comm : NULL);
+	set_str(row, "cmdline", w->proc ? w->proc->cmdline : NULL);
+	set_cgroup(row, w);
+	if (is_proc) {
+		set_u64(row, "uid", w->uid);
+		set_u64(row, "threads", w->threads);
+	} else {
+		set_u64(row, "processes", w->procs);
+	}
+	set_u64(row, "rss_bytes", w->rss_bytes);
+	set_u64(row, "anon_bytes", w->anon_bytes);
+	set_u64(row, "swap_bytes", w->swap_bytes);
+	set_u64(row, "shmem_bytes", w->shmem_bytes);
+	set_u64(row, "file_bytes", w->file_bytes);
+	set_u64(row, "signal_bytes", w->signal_bytes);
+	set_u64(row, "limit_bytes", w->limit_bytes);
+	json_object_set_new(row, "load", isnan(w->load) ? json_null() : json_real(w->load));
+	set_num(row, "growth_bytes_per_hour", watch__growth_per_hour(w, a->store, a->now_s));
+	set_num(row, "time_to_limit_s", w->verdict.time_to_limit_s);
+	set_str(row, "verdict", verdict__state_name(w->verdict.state));
+	set_str(row, "class", verdict__class_name(w->verdict.class));
+	set_str(row, "reason", w->detector ? detector__reason(w->detector) : "flat");
+	json_object_set_new(row, "history", row_history(a, w));
+	return row;
+}
+
+enum by { BY_PROCESS, BY_CGROUP, BY_POD, BY_CNT };
+
+static const char *const by_names[BY_CNT] = {"process", "cgroup", "pod"};
+
+static int find_by(const char *name)
+{
+	int by;
+
+	for (by = 0; by < BY_CNT; by++)
+		if (!strcmp(by_names[by], name))
+			return by;
+	return -EINVAL;
+}
+
+struct choice {
+	struct watch *w;
+	double score;
+};
+
+struct choices {
+	const struct agent *a;
+	enum by by;
+	struct choice *v;
+	size_t cnt, cap;
+};
+
+/* Leaks first, then suspects; among equals the faster growing, then the bigger. */
+static double score_of(const struct watch *w)
+{
+	static const double tier[] = {
+		[VERDICT_LEAK] = 3e18, [VERDICT_SUSPECT] = 2e18, [VERDICT_RECOVERED] = 1e18,
+	};
+	double score = (size_t)w->verdict.state < sizeof(tier) / sizeof(tier[0]) ?
+			       tier[w->verdict.state] : 0;
+
+	if (score > 0 && isfinite(w->verdict.slope_bytes_per_hour))
+		score += w->verdict.slope_bytes_per_hour * 1024;
+	return score + w->rss_bytes;
+}
+
+static int is_wanted(const struct choices *c, const struct watch *w)
+{
+	if (!w || w->seen_seq != c->a->seq)
+		return 0;
+	if (c->by == BY_PROCESS)
+		return watch__is_proc(w);
+	return !watch__is_proc(w) && (c->by == BY_CGROUP || (w->cgroup && w->cgroup->container_id));
+}
+
+static void choose(void *ctx, struct series *s)
+{
+	struct watch *w = series__user(s);
+	struct choices *c = ctx;
+
+	if (!is_wanted(c, w) || c->cnt == c->cap)
+		return;
+	c->v[c->cnt].w = w;
+	c->v[c->cnt++].score = score_of(w);
+}
+
+static int by_score(const void *a, const void *b)
+{
+	const struct choice *x = a, *y = b;
+
+	return x->score < y->score ? 1 : x->score > y->score ? -1 : 0;
+}
+
+json_t *answer__rows(struct agent *a, const char *by, unsigned n)
+{
+	struct choices c = {.a = a, .by = find_by(by), .cap = a->procs + a->cgroups};
+	json_t *rows = json_array();
+	size_t i;
+
+	c.v = malloc(c.cap * sizeof(*c.v) + 1);
+	if (!rows || !c.v) {
+		json_decref(rows);
+		free(c.v);
+		return NULL;
+	}
+	store__foreach(a->store, choose, &c);
+	qsort(c.v, c.cnt, sizeof(*c.v), by_score);
+	for (i = 0; i < c.cnt && i < n; i++)
+		json_array_append_new(rows, row_of(a, c.v[i].w));
+	free(c.v);
+	return rows;
+}
+
+static json_t *node_of(const struct agent *a)
+{
+	json_t *node = json_object();
+
+	set_str(node, "name", a->node);
+	set_u64(node, "total_bytes", a->node_total_bytes);
+	set_u64(node, "available_bytes", a->node_available_bytes);
+	set_u64(node, "open_incidents", tracker__open_cnt(a->tracker));
+	return node;
+}
+
+int answer__top(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why)
+{
+	const char *by = json_string_value(json_object_get(request, "by"));
+	json_int_t n = json_integer_value(json_object_get(request, "n"));
+	json_t *top = json_object();
+
+	if (!by)
+		by = "process";
+	if (find_by(by) < 0) {
+		buf__printf(why, "by '%.16s' is not process, cgroup or pod", by);
+		json_decref(top);
+		return SEEP_EXIT_USAGE;
+	}
+	set_str(top, "schema", "seep.top/1");
+	set_num(top, "at_s", a->now_s);
+	set_num(top, "window_s", a->cfg.window_s);
+	json_object_set_new(top, "interval_s", json_real(a->cfg.interval_s));
+	set_str(top, "by", by);
+	json_object_set_new(top, "node", node_of(a));
+	json_object_set_new(top, "rows", answer__rows(a, by, n > 0 && n < MAX_ROWS ? n : MAX_ROWS));
+	*ret_json = top;
+	return 0;
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * answer_status.c - how the agent itself is: `seep status`, and what is not being seen.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "answer.h"
+
+/* ---- what is not seen -------------------------------------------------------------------- */
+
+void answer__say(json_t *list, const char *fmt, ...)
+{
+	char line[PROBLEM_LEN];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	json_array_append_new(list, json_string(line));
+}
+
+json_t *answer__not_seen(struct agent *a)
+{
+	struct store_stats store;
+	struct poller_stats poller;
+	struct who_stats who;
+	json_t *list = json_array();
+
+	poller__stats(a->poller, &poller);
+	store__stats(a->store, &store);
+	who__stats(a->who, &who);
+	if (!strcmp(poller.rss, "off"))
+		answer__say(list, "without BPF (%s), what happens between two polls is not seen",
+			poller.why);
+	if (poller.stat[SEEP_STAT_PROC_FULL])
+		answer__say(list, "%" PRIu64 " processes did not fit the kernel's table of %u; raise "
+			"--max-processes", poller.stat[SEEP_STAT_PROC_FULL], poller.max_procs);
+	if (poller.stat[SEEP_STAT_RING_FULL])
+		answer__say(list, "%" PRIu64 " last records of ended processes were lost",
+			poller.stat[SEEP_STAT_RING_FULL]);
+	if (store.evicted + store.dropped)
+		answer__say(list, "%" PRIu64 " series were evicted and %" PRIu64 " not begun at the "
+			"bound of %u; raise --max-processes", store.evicted, store.dropped,
+			store.max_series);
+	if (!who.cgroup_version)
+		answer__say(list, "no memory cgroups are mounted: limits and containers are unknown");
+	if (a->poll_err)
+		answer__say(list, "the last poll failed: %s", strerror(-a->poll_err));
+	if (a->now_s - a->start_s < a->cfg.window_s / 24)
+		answer__say(list, "watching for %.0f s only: slow growth takes up to the window of "
+			"%.0f s to tell", a->now_s - a->start_s, a->cfg.window_s);
+	if (tracker__unwritten(a->tracker))
+		answer__say(list, "%zu changes of incidents are not written yet",
+			    tracker__unwritten(a->tracker));
+	if (tracker__dropped(a->tracker))
+		answer__say(list, "%" PRIu64 " incidents were not opened: too many are open",
+			tracker__dropped(a->tracker));
+	return list;
+}
+
+/* ---- status ------------------------------------------------------------------------------ */
+
+static const struct {
+	enum seep_stat stat;
+	const char *name;
+} stat_names[] = {
+	{SEEP_STAT_MOVES, "moves"},       {SEEP_STAT_FOREIGN, "foreign"},
+	{SEEP_STAT_NO_OWNER, "no_owner"}, {SEEP_STAT_FORKS, "forks"},
+	{SEEP_STAT_EXECS, "execs"},       {SEEP_STAT_EXITS, "exits"},
+	{SEEP_STAT_OOMS, "ooms"},
+}, drop_names[] = {
+	{SEEP_STAT_PROC_FULL, "process_table_full"},
+	{SEEP_STAT_CGROUP_FULL, "cgroup_table_full"},
+	{SEEP_STAT_RING_FULL, "event_ring_full"},
+};
+
+static json_t *status_probes(const struct poller_stats *p)
+{
+	json_t *o = json_object();
+
+	set_str(o, "rss", p->rss);
+	set_str(o, "poll", p->poll);
+	set_str(o, "lifecycle", strcmp(p->rss, "off") ? "raw_tp" : "off");
+	set_str(o, "reason", p->why[0] ? p->why : NULL);
+	return o;
+}
+
+static json_t *status_events(const struct agent *a, const struct poller_stats *p)
+{
+	json_t *o = json_object();
+	size_t i;
+
+	for (i = 0; i < sizeof(stat_names) / sizeof(stat_names[0]); i++)
+		set_u64(o, stat_names[i].name, p->stat[stat_names[i].stat]);
+	set_u64(o, "short_lived", a->short_lived);
+	return o;
+}
+
+static json_t *status_dropped(const struct agent *a, const struct poller_stats *p,
+			      const struct store_stats *st, const struct who_stats *who)
+{
+	json_t *o = json_object();
+	size_t i;
+
+	for (i = 0; i < sizeof(drop_names) / sizeof(drop_names[0]); i++)
+		set_u64(o, drop_names[i].name, p->stat[drop_names[i].stat]);
+	set_u64(o, "proc_unreadable", p->proc_errors);
+	set_u64(o, "series_evicted", st->evicted);
+	set_u64(o, "series_full", st->dropped);
+	set_u64(o, "process_names_full", who->dropped_procs);
+	set_u64(o, "cgroup_names_full", who->dropped_cgroups);
+	set_u64(o, "names_vanished", who->vanished);
+	set_u64(o, "restart_joins_full", a->limbo_dropped);
+	set_u64(o, "incidents_full", tracker__dropped(a->tracker));
+	return o;
+}
+
+static void count_entry(void *ctx, uint64_t cgroup_id, const struct seep_cgroup *cg)
+{
+	(void)cgroup_id;
+	(void)cg;
+	++*(unsigned *)ctx;
+}
+
+static json_t *fill(uint64_t used, uint64_t max)
+{
+	json_t *o = json_object();
+
+	set_u64(o, "used", used);
+	set_u64(o, "max", max);
+	return o;
+}
+
+static json_t *status_maps(struct agent *a, const struct poller_stats *p)
+{
+	unsigned cgroups = 0;
+	json_t *o = json_object();
+
+	poller__cgroups(a->poller, count_entry, &cgroups);
+	json_object_set_new(o, "seep_procs", fill(p->procs, p->max_procs));
+	json_object_set_new(o, "seep_cgroups", fill(cgroups, p->max_cgroups));
+	return o;
+}
+
+static json_t *status_tracked(const struct agent *a, const struct store_stats *st)
+{
+	json_t *o = json_object();
+
+	set_u64(o, "processes", a->procs);
+	set_u64(o, "cgroups", a->cgroups);
+	set_u64(o, "series", st->series);
+	set_u64(o, "max_series", st->max_series);
+	set_u64(o, "fine_series", st->fine);
+	set_u64(o, "detectors", a->detectors);
+	set_u64(o, "series_bytes", st->touched_bytes);
+	return o;
+}
+
+static json_t *status_poll(const struct agent *a)
+{
+	json_t *o = json_object();
+
+	set_num(o, "last_s", a->now_s);
+	set_u64(o, "cnt", a->seq);
+	set_u64(o, "duration_ns", a->tick_ns);
+	set_u64(o, "max_duration_ns", a->tick_max_ns);
+	set_u64(o, "late", a->ticks_late);
+	set_u64(o, "failed", a->polls_failed);
+	return o;
+}
+
+static json_t *status_journal(const struct agent *a)
+{
+	struct journal_stats js = {0};
+	json_t *o = json_object();
+
+	if (a->journal)
+		journal__stats(a->journal, &js);
+	set_u64(o, "ticks", js.ticks);
+	set_u64(o, "bytes", js.bytes);
+	set_u64(o, "failed", js.failed);
+	set_str(o, "error", js.last_err ? strerror(js.last_err) : NULL);
+	set_u64(o, "restored_polls", a->restored_polls);
+	set_u64(o, "torn_bytes", js.torn_bytes);
+	return o;
+}
+
+static json_t *status_history(struct agent *a)
+{
+	struct history_stats hs = {0};
+	json_t *o = json_object();
+
+	if (a->history)
+		history__stats(a->history, &hs);
+	set_u64(o, "incidents", hs.rows);
+	set_u64(o, "bytes", hs.size_bytes);
+	set_u64(o, "failed", hs.failed);
+	set_u64(o, "unreadable", hs.unreadable);
+	set_str(o, "error", a->history ? hs.last_err ? strerror(hs.last_err) : NULL :
+					 a->history_why);
+	return o;
+}
+
+static json_t *status_ooms(const struct agent *a)
+{
+	uint64_t i = a->oom_cnt > OOM_MAX ? a->oom_cnt - OOM_MAX : 0;
+	json_t *list = json_array();
+
+	for (; i < a->oom_cnt; i++) {
+		const struct oom_note *note = &a->ooms[i % OOM_MAX];
+		json_t *o = json_object();
+
+		set_num(o, "at_s", note->t_s);
+		set_u64(o, "pid", note->pid);
+		set_str(o, "comm", note->comm);
+		set_u64(o, "bytes", note->bytes);
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+struct self {
+	uint32_t pid;
+	struct watch *w;
+};
+
+static void find_self(void *ctx, struct series *s)
+{
+	struct watch *w = series__user(s);
+	struct self *self = ctx;
+
+	if (w && watch__is_proc(w) && w->id.tgid == self->pid && isnan(w->ended_s))
+		self->w = w;
+}
+
+static json_t *status_self(struct agent *a, const struct poller_stats *p)
+{
+	struct self self = {.pid = getpid()};
+	json_t *o = json_object();
+
+	store__foreach(a->store, find_self, &self);
+	json_object_set_new(o, "cpu_percent", json_real(a->cpu_percent));
+	set_u64(o, "cpu_ns", a->cpu_ns);
+	set_u64(o, "map_bytes", p->map_bytes);
+	if (self.w) {
+		set_u64(o, "rss_bytes", self.w->rss_bytes);
+		set_u64(o, "anon_bytes", self.w->anon_bytes);
+		set_str(o, "verdict", verdict__state_name(self.w->verdict.state));
+	}
+	return o;
+}
+
+static json_t *status_problems(struct agent *a, const struct poller_stats *p)
+{
+	struct journal_stats js = {0};
+	struct history_stats hs = {0};
+	json_t *list = json_array();
+
+	if (a->journal)
+		journal__stats(a->journal, &js);
+	if (a->history)
+		history__stats(a->history, &hs);
+	if (!strcmp(p->rss, "off"))
+		answer__say(list, "BPF is off: %s; `seep doctor` says what to do", p->why);
+	if (a->poll_err)
+		answer__say(list, "polls fail: %s", strerror(-a->poll_err));
+	if (js.last_err)
+		answer__say(list, "the history of sizes is not saved in '%s': %s", a->cfg.state_dir,
+			strerror(js.last_err));
+	if (!a->history)
+		answer__say(list, "incidents are not saved: %s", a->history_why);
+	else if (hs.last_err)
+		answer__say(list, "incidents are not saved in '%s': %s", a->cfg.state_dir,
+			strerror(hs.last_err));
+	return list;
+}
+
+int answer__status(struct agent *a, json_t **ret_json)
+{
+	json_t *o = json_object(), *problems;
+	struct poller_stats poller;
+	struct store_stats store;
+	struct who_stats who;
+
+	poller__stats(a->poller, &poller);
+	store__stats(a->store, &store);
+	who__stats(a->who, &who);
+	problems = status_problems(a, &poller);
+	set_str(o, "schema", "seep.status/1");
+	set_num(o, "at_s", a->now_s);
+	set_str(o, "version", SEEP_VERSION);
+	set_u64(o, "pid", getpid());
+	set_str(o, "node", a->node);
+	set_num(o, "started_s", a->start_s);
+	set_num(o, "uptime_s", a->now_s - a->start_s);
+	set_str(o, "state_dir", a->cfg.state_dir);
+	json_object_set_new(o, "interval_s", json_real(a->cfg.interval_s));
+	set_num(o, "window_s", a->cfg.window_s);
+	set_str(o, "health", json_array_size(problems) ? "degraded" : "ok");
+	json_object_set_new(o, "problems", problems);
+	json_object_set_new(o, "not_seen", answer__not_seen(a));
+	json_object_set_new(o, "probes", status_probes(&poller));
+	json_object_set_new(o, "events", status_events(a, &poller));
+	json_object_set_new(o, "dropped", status_dropped(a, &poller, &store, &who));
+	json_object_set_new(o, "maps", status_maps(a, &poller));
+	json_object_set_new(o, "tracked", status_tracked(a, &store));
+	json_object_set_new(o, "poll", status_poll(a));
+	json_object_set_new(o, "journal", status_journal(a));
+	json_object_set_new(o, "history", status_history(a));
+	json_object_set_new(o, "incidents", json_pack("{s:I}", "open",
+				    (json_int_t)tracker__open_cnt(a->tracker)));
+	json_object_set_new(o, "oom_kills", status_ooms(a));
+	json_object_set_new(o, "last_inspection", json_null());
+	json_object_set_new(o, "self", status_self(a, &poller));
+	json_object_set_new(o, "targets", json_array());
+	*ret_json = o;
+	return 0;
+}

@@ -245,7 +245,7 @@ static int fill_generated(const struct args *a, struct runner *r, const struct s
 	return run_generated(a, r, split, src, cnt, &set->report);
 }
 
-/* Which half a pair of a recording belongs to: by hash, not by order. */
+/* Which half a pair of a recording belongs to when its labels do not say: by hash. */
 static bool in_tune_half(unsigned pair)
 {
 	uint64_t z = pair + 0x9e3779b97f4a7c15ULL;
@@ -276,7 +276,8 @@ static int fill_recorded(const struct args *a, struct runner *r, const char *csv
 	snprintf(set->title, sizeof(set->title), "%s, %s", name ? name + 1 : csv, halves[a->half]);
 	for (i = 0; !err && i < c.cnt; i++) {
 		unsigned pair = (unsigned)i / 2;
-		bool tune = in_tune_half(pair);
+		bool tune =
+			c.half[i] == HALF_UNKNOWN ? in_tune_half(pair) : c.half[i] == HALF_TUNED_ON;
 
 		stretch(&c.v[i], WINDOW_S / a->window_s);
 		if (a->half == HALF_ALL || tune == (a->half == HALF_TUNE))

@@ -56,14 +56,14 @@ enum {
 };
 
 const struct anchor anchors[ANCHOR_CNT] = {
-	[LSQ_R2] = {"lsq-r2", "least squares, R2 > .5", .5},
-	[PREDICT_LINEAR] = {"predict-linear", "predict_linear to the limit in 24 h", -24},
-	[MK_SEN] = {"mk-sen", "Mann-Kendall + Sen, z > 1.96", 1.96},
-	[MK_HAMED_RAO] = {"mk-hamed-rao", "same, Hamed-Rao corrected", 1.96},
-	[PRECOG] = {"precog", "Precog, R2 > .8, limit in 7 d", PRECOG_R2},
-	[PRECOG_MF] = {"precog-mf", "Precog with maximum filtration", PRECOG_R2},
-	[CHANGE_POINTS] = {"change-points", "regression over change points, R2 > .97", .97},
-	[COROOT] = {"coroot", "Coroot, > 10 %/h", 10},
+	[LSQ_R2] = {"lsq-r2", "lsq", .5},
+	[PREDICT_LINEAR] = {"predict-linear", "pred", -24},
+	[MK_SEN] = {"mk-sen", "mk", 1.96},
+	[MK_HAMED_RAO] = {"mk-hamed-rao", "mkhr", 1.96},
+	[PRECOG] = {"precog", "prec", PRECOG_R2},
+	[PRECOG_MF] = {"precog-mf", "pmf", PRECOG_R2},
+	[CHANGE_POINTS] = {"change-points", "cp", .97},
+	[COROOT] = {"coroot", "coro", 10},
 };
 
 struct line {

@@ -26,7 +26,7 @@ struct anchor_view {
 
 struct anchor {
 	const char *name;
-	const char *rule;
+	const char *tag;  /* for the head of a column */
 	double published; /* alarm at a score of at least this */
 };
 

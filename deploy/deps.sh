@@ -10,6 +10,7 @@
 set -eu
 
 LIBBPF_MIN=1.3
+BPFTOOL_MIN=7.2
 BACKPORTS_LIST=/etc/apt/sources.list.d/seep-backports.list
 
 BUILD="gcc libc6-dev make clang llvm pkgconf zlib1g-dev libjansson-dev libsqlite3-dev
@@ -27,14 +28,16 @@ installed() {
 	?i*) ;;
 	*) return 1 ;;
 	esac
-	[ -z "${2:-}" ] || dpkg --compare-versions "${version#???}" ge "$2"
+	version=${version#???}
+	[ -z "${2:-}" ] || dpkg --compare-versions "${version#*:}" ge "$2"
 }
 
 # missing PACKAGE... : those of them that are not installed
 missing() {
 	for package; do
 		case $package in
-		libbpf-dev) installed "$package" "$LIBBPF_MIN" || echo "$package" ;;
+		libbpf-dev) installed "$package" $LIBBPF_MIN || echo "$package" ;;
+		bpftool) installed "$package" $BPFTOOL_MIN || echo "$package" ;;
 		*) installed "$package" || echo "$package" ;;
 		esac
 	done
@@ -55,26 +58,22 @@ install_packages() {
 		"$lacking"
 }
 
-# The mirror of the machine's own bookworm, in whatever form its sources are written.
-bookworm_mirror() {
+# suite_uris SUITE: where this machine's sources, however they are written, have its "main".
+suite_uris() {
 	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' \
-		'Created-By: Packages' | awk '$1 == "bookworm" && $2 == "main" { print $3; exit }'
-}
-
-has_backports() {
-	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-		grep -qx 'bookworm-backports main'
+	apt-get indextargets --format '$(COMPONENT) $(REPO_URI) $(RELEASE) $(CODENAME)' \
+		'Created-By: Packages' |
+		awk -v suite="$1" '$1 == "main" && ($3 == suite || $4 == suite) { print $2 }'
 }
 
 add_backports() {
-	has_backports && return
+	[ -z "$(suite_uris bookworm-backports)" ] || return 0
 	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-	mirror=$(bookworm_mirror)
+	mirror=$(suite_uris bookworm | head -n 1)
 	[ -n "$mirror" ] || die "no source of this machine offers bookworm main:" \
 		"configure bookworm-backports by hand"
-	[ -e "$keyring" ] && signed="[signed-by=$keyring] " || signed=
+	signed=''
+	[ ! -e "$keyring" ] || signed="[signed-by=$keyring] "
 	cat >"$BACKPORTS_LIST" <<-END
 		# Added by seep's deploy/deps.sh for libbpf-dev and bpftool. Nothing is installed from
 		# here unless asked for by name of the suite.
@@ -114,11 +113,11 @@ case $release in
 debian-12 | debian-13 | ubuntu-24.04) ;;
 *) say "'$release' is not tested; trying the names of Debian's packages" ;;
 esac
-[ "$(id -u)" -eq 0 ] || die "missing: $lacking" "- install them with: sudo make deps"
+[ "$(id -u)" -eq 0 ] || die "missing: ${lacking% }; install with: sudo make deps"
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-say "installing $lacking"
+say "installing ${lacking% }"
 if [ "$release" = debian-12 ] && [ -n "$lacking_bpf" ]; then
 	add_backports
 fi

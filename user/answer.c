@@ -12,6 +12,8 @@
 #include "answer.h"
 #include "series/tape.h"
 
+#define RECORD_PAGE_MAX 256 /* series; about 25 MB at most */
+
 /* ---- leaks, show ------------------------------------------------------------------------- */
 
 static int add_closed(void *ctx, struct incident *in)
@@ -157,12 +159,23 @@ static void record_series(void *ctx, struct series *s)
 	free(points);
 }
 
-static int answer_record(struct agent *a, struct buf *body)
+/* A page, because the whole may be larger than an agent should ever hold. */
+static int answer_record(struct agent *a, const json_t *request, struct buf *body)
 {
+	json_int_t first = json_integer_value(json_object_get(request, "first"));
+	json_int_t cnt = json_integer_value(json_object_get(request, "count"));
 	struct recording r = {.a = a, .body = body};
+	struct store_stats stats;
 
+	store__stats(a->store, &stats);
+	if (first < 0 || cnt < 0 || cnt > RECORD_PAGE_MAX) {
+		buf__printf(body, "record: a page has at most %d series", RECORD_PAGE_MAX);
+		return SEEP_EXIT_USAGE;
+	}
+	if (first >= stats.max_series)
+		return 0;
 	tape__write_header(body);
-	store__foreach(a->store, record_series, &r);
+	store__foreach_page(a->store, first, cnt ? cnt : RECORD_PAGE_MAX, record_series, &r);
 	return 0;
 }
 
@@ -191,7 +204,7 @@ int answer__handle(void *ctx, const char *cmd, const json_t *request, struct buf
 	int code;
 
 	if (!strcmp(cmd, "record"))
-		return answer_record(a, body);
+		return answer_record(a, request, body);
 	code = answer_json(a, cmd, request, &json, body);
 	if (code)
 		return code;

@@ -373,7 +373,32 @@ static void proc_pass(void *ctx, struct series *s)
 	watch__observe(w, a->store, a->now_s);
 }
 
-/* Who was not seen in this poll has ended. */
+static void mark_present(struct agent *a, const struct proc_sample *sample)
+{
+	struct series_key key = series_key__proc(&sample->id);
+	struct series *s = store__find(a->store, &key);
+	struct watch *w = s ? series__user(s) : NULL;
+
+	if (w)
+		w->seen_seq = a->seq;
+}
+
+/* Processes that are not in this poll have ended; newcomers of the poll may carry them on. */
+static void ended_pass(void *ctx, struct series *s)
+{
+	struct watch *w = series__user(s);
+	struct agent *a = ctx;
+
+	if (!w || !watch__is_proc(w) || w->seen_seq == a->seq || !isnan(w->ended_s))
+		return;
+	w->ended_s = a->now_s;
+	if (w->detector)
+		to_limbo(a, w);
+	else
+		end_now(a, w);
+}
+
+/* Restored series whose process did not come back, and cgroups without processes. */
 static void absent_pass(void *ctx, struct series *s)
 {
 	struct watch *w = series__user(s);
@@ -386,21 +411,13 @@ static void absent_pass(void *ctx, struct series *s)
 		return;
 	}
 	a->detectors += !!w->detector;
-	if (w->seen_seq == a->seq || !isnan(w->ended_s))
+	if (watch__is_proc(w) || w->seen_seq == a->seq)
 		return;
-	if (!watch__is_proc(w)) {
-		w->cgroup = NULL;
-		if (a->now_s - w->last_s > a->cfg.window_s / 4) {
-			court__ended(a, w, "cgroup is empty or gone");
-			forget(a, w);
-		}
-		return;
+	w->cgroup = NULL;
+	if (a->now_s - w->last_s > a->cfg.window_s / 4) {
+		court__ended(a, w, "cgroup is empty or gone");
+		forget(a, w);
 	}
-	w->ended_s = a->now_s;
-	if (w->detector)
-		to_limbo(a, w);
-	else
-		end_now(a, w);
 }
 
 void census__take(struct agent *a, const struct proc_sample *samples, size_t cnt)
@@ -411,6 +428,9 @@ void census__take(struct agent *a, const struct proc_sample *samples, size_t cnt
 	a->cgroups = 0;
 	a->detectors = 0;
 	who__node_memory(a->who, &a->node_total_bytes, &a->node_available_bytes);
+	for (i = 0; i < cnt; i++)
+		mark_present(a, &samples[i]);
+	store__foreach(a->store, ended_pass, a);
 	for (i = 0; i < cnt; i++)
 		count_proc(a, &samples[i]);
 	store__foreach(a->store, cgroup_pass, a);

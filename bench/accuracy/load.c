@@ -3,7 +3,7 @@
  * load.c - recordings with labels, as series that can be run.
  *
  * Labels are one flat JSON object: "name":{"leak":bool,"onset_s":t,"leaked_bytes_end":n,
- * "shape":".."}; shape may be missing. What leaked between the onset and the end is taken as a
+ * "shape":"..","half":"tune"|"report"}; shape and half may be missing. What leaked between the onset and the end is taken as a
  * straight line, which only the column "lost" depends on.
  */
 #include <errno.h>
@@ -20,6 +20,7 @@ struct label {
 	double onset_s;
 	double leaked_bytes_end;
 	char shape[24];
+	enum corpus_half half;
 };
 
 static int read_text(const char *path, char **ret_text)
@@ -73,12 +74,22 @@ static double number_at(const char *from, const char *end, const char *key)
 	return p ? strtod(p, NULL) : 0;
 }
 
+/* A JSON string, cut to fit; NULL or anything else: empty. */
+static void copy_text(const char *from, char *to, size_t cap)
+{
+	size_t n = 0;
+
+	if (from && *from == '"')
+		for (from++; n + 1 < cap && from[n] && from[n] != '"'; n++)
+			to[n] = from[n];
+	to[n] = 0;
+}
+
 /* Labels are in no order we may rely on, but mostly in that of the file: search from the last. */
 static bool find_label(const char *text, const char **cursor, const char *name, struct label *ret)
 {
-	char quoted[256];
+	char quoted[256], half[8];
 	const char *p, *end, *s;
-	size_t n = 0;
 
 	snprintf(quoted, sizeof(quoted), "\"%s\"", name);
 	p = strstr(*cursor, quoted);
@@ -92,12 +103,11 @@ static bool find_label(const char *text, const char **cursor, const char *name, 
 	ret->leak = s && *s == 't';
 	ret->onset_s = number_at(p, end, "onset_s");
 	ret->leaked_bytes_end = number_at(p, end, "leaked_bytes_end");
-	s = find_key(p, end, "shape");
-	if (s && *s == '"')
-		while (s[1 + n] && s[1 + n] != '"' && n + 1 < sizeof(ret->shape))
-			n++;
-	memcpy(ret->shape, s ? s + 1 : "", n);
-	ret->shape[n] = 0;
+	copy_text(find_key(p, end, "shape"), ret->shape, sizeof(ret->shape));
+	copy_text(find_key(p, end, "half"), half, sizeof(half));
+	ret->half = !strcmp(half, "tune")     ? HALF_TUNED_ON
+		    : !strcmp(half, "report") ? HALF_KEPT_BACK
+					      : HALF_UNKNOWN;
 	*cursor = end;
 	return true;
 }
@@ -142,7 +152,8 @@ static int label_all(const struct tape *tape, const char *text, struct corpus *c
 
 	c->v = calloc(n + 1, sizeof(*c->v));
 	c->shapes = calloc(n + 1, sizeof(*c->shapes));
-	if (!c->v || !c->shapes)
+	c->half = calloc(n + 1, sizeof(*c->half));
+	if (!c->v || !c->shapes || !c->half)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
 		const struct tape_series *s = tape__series(tape, i);
@@ -151,6 +162,7 @@ static int label_all(const struct tape *tape, const char *text, struct corpus *c
 			missing++;
 			continue;
 		}
+		c->half[c->cnt] = l.half;
 		err = convert(s, &l, &c->v[c->cnt], &c->shapes[c->cnt]);
 		c->cnt++;
 		if (err)
@@ -179,7 +191,8 @@ static int inject_all(const struct tape *tape, struct corpus *c)
 
 	c->v = calloc(2 * n + 1, sizeof(*c->v));
 	c->shapes = calloc(2 * n + 1, sizeof(*c->shapes));
-	if (!c->v || !c->shapes)
+	c->half = calloc(2 * n + 1, sizeof(*c->half));
+	if (!c->v || !c->shapes || !c->half)
 		return -ENOMEM;
 	for (i = 0; !err && i < n; i++) {
 		s = &c->v[c->cnt];
@@ -232,5 +245,6 @@ void corpus__free(struct corpus *c)
 	}
 	free(c->v);
 	free(c->shapes);
+	free(c->half);
 	memset(c, 0, sizeof(*c));
 }

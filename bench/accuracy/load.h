@@ -6,11 +6,18 @@
 #include <stddef.h>
 #include "../../tests/replay/shapes.h"
 
+enum corpus_half {
+	HALF_UNKNOWN,
+	HALF_TUNED_ON,
+	HALF_KEPT_BACK,
+};
+
 /* Every labelled series of a replay file, in the order of the file. */
 struct corpus {
 	struct shape_series *v;
 	size_t cnt;
-	char **shapes; /* owned names, one per series */
+	enum corpus_half *half; /* as the labels have it */
+	char **shapes;		/* owned names, one per series */
 };
 
 /*

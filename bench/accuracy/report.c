@@ -141,21 +141,29 @@ static void print_shape(const struct set *s, const struct row *rows, int n, cons
 	printf("\n");
 }
 
+static void print_shape_header(int row_cnt)
+{
+	int i;
+
+	printf("\nper shape: seep at its leak tier, P and F1 against all healthy series\n"
+	       "at equal odds; right of the bar the share of series found (leaky) or\n"
+	       "disturbed (healthy) by seep's suspects and by the anchors, tuned\n\n");
+	printf("%-20s %5s %5s  %-17s  %-17s  %-17s  %7s  %8s  %8s  |", "shape", "leaky", "well",
+	       "P", "R", "F1", "delay h", "lost MiB", "false/kd");
+	printf("  %4s", "susp");
+	for (i = 0; row_cnt > 2 && i < ANCHOR_CNT; i++)
+		printf("  %4s", anchors[i].tag);
+	printf("\n");
+}
+
 static void print_shapes(const struct set *s, const struct row *rows, int n)
 {
 	const char *names[SHAPE_MAX];
 	size_t i, cnt = list_shapes(&s->report, names, SHAPE_MAX);
-	int k;
 
-	printf("\nper shape, seep at its leak tier (P and F1 against all healthy series at equal "
-	       "odds); "
-	       "right of the bar the share of series found (leaky) "
-	       "or disturbed (healthy) by: suspects%s\n",
-	       n > 2 ? "," : "");
-	for (k = 3; k < n; k += 2)
-		printf("%s%s", rows[k].name, k + 2 < n ? "; " : "\n");
-	printf("%-20s %5s %5s  %-17s  %-17s  %-17s  %7s  %8s  %8s  |\n", "shape", "leaky", "well",
-	       "P", "R", "F1", "delay h", "lost MiB", "false/kd");
+	if (cnt == s->report.cnt)
+		return; /* one series each: that is what --list is for */
+	print_shape_header(n);
 	for (i = 0; i < cnt; i++)
 		print_shape(s, rows, n, names[i]);
 }

@@ -143,9 +143,10 @@ static void bootstrap(const struct tally *pairs, size_t cnt, int boot, struct qu
 			t.fn += one->fn;
 			t.fp += one->fp;
 		}
-		p[b] = ratio(t.tp, t.fp);
 		r[b] = ratio(t.tp, t.fn);
-		f[b] = f1_of(&t);
+		/* Without any leak among the drawn there is nothing to be precise about. */
+		p[b] = isnan(r[b]) ? NAN : ratio(t.tp, t.fp);
+		f[b] = isnan(r[b]) ? NAN : f1_of(&t);
 	}
 	if (!p)
 		return;

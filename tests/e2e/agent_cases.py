@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 
-from harness import (Agent, WINDOW_S, expect, run, tail, wait_for)
+from harness import WINDOW_S, Agent, expect, run, tail, wait_for
 
 CLIENTS = 100
 GAP_S = 3          # of history after a restart, on top of the time that the agent was away
@@ -30,7 +30,7 @@ def largest_gap_s(history):
 
 def check_sigkill(directory, scene):
     """Killed with incidents open and started again: the same incidents, and one history."""
-    pids = scene.leaking_pids()
+    pids = {program.pid for program in scene.leaking() if not program.forks}
     with Agent(directory) as agent:
         wait_for("two incidents", lambda: len(known(agent, pids)) >= 2, 2 * WINDOW_S, 1)
         before = known(agent, pids)

@@ -35,9 +35,7 @@ def problems(value, shape, path="$"):
         return [] if ok else [f"{path}: {value!r} is not in {shape.low}..{shape.high}"]
     if isinstance(shape, dict):
         return problems_of_object(value, shape, path)
-    if isinstance(shape, list):
-        return problems_of_list(value, shape * len(value) if isinstance(value, list) else None, path)
-    if isinstance(shape, tuple):
+    if isinstance(shape, (list, tuple)):
         return problems_of_list(value, shape, path)
     ok = type(value) is shape or (shape is float and is_number(value))
     return [] if ok else [f"{path}: {value!r} is no {shape.__name__}"]
@@ -59,9 +57,10 @@ def problems_of_object(value, members, path):
     return found
 
 
-def problems_of_list(value, shapes, path):
+def problems_of_list(value, shape, path):
     if not isinstance(value, list):
         return [f"{path}: {value!r} is no list"]
+    shapes = shape * len(value) if isinstance(shape, list) else shape
     if len(value) != len(shapes):
         return [f"{path}: has {len(value)} elements instead of {len(shapes)}"]
     found = []

@@ -227,11 +227,12 @@ def find_memory_hierarchy():
 class Program:
     """A program under test, on a leash, in a cgroup of its own where that is possible."""
 
-    def __init__(self, name, command, cgroup=None, cgroup_name=None):
+    def __init__(self, name, command, cgroup=None, cgroup_name=None, forks=False):
         self.name = name
         self.command = command
         self.cgroup = cgroup
         self.cgroup_name = cgroup_name
+        self.forks = forks
         self.process = None
 
     def start(self, output=None):
@@ -251,6 +252,19 @@ class Program:
     @property
     def pid(self):
         return self.process.pid
+
+    def pids(self):
+        """Its process, or whatever is in its cgroup now."""
+        if self.forks:
+            return {int(pid) for pid in (self.cgroup / "cgroup.procs").read_text().split()}
+        return {self.pid}
+
+    def owns(self, incident):
+        """Is the incident about the program (not about its cgroup as a whole)?"""
+        named = incident["object"]
+        if self.forks:
+            return named["pid"] is not None and named["cgroup"] == self.cgroup_name
+        return named["pid"] == self.pid
 
     def kill(self):
         if self.process:

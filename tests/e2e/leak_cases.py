@@ -12,10 +12,10 @@ import sys
 import time
 
 import cases
-from harness import (ROOT, Cgroups, Failure, Program, Skip, check_shape, expect, run, wait_for)
+from harness import ROOT, Cgroups, Failure, Program, Skip, check_shape, expect, run, wait_for
 
 FILE = pathlib.Path(__file__).with_name("programs.cases")
-KEYS = {"NAME", "RUN", "LOAD", "LIMIT", "BEFORE", "NEEDS", "EXPECT", "THEN"}
+KEYS = {"NAME", "RUN", "LOAD", "LIMIT", "BEFORE", "FORKS", "NEEDS", "EXPECT", "THEN"}
 LEAK_TIMEOUT_S = 120   # two windows
 CLOSE_TIMEOUT_S = 120
 QUIET_S = 150          # how long the healthy ones are watched at least
@@ -26,7 +26,7 @@ class Scene:
     """The programs, their servers' load and their cgroups."""
 
     def __init__(self, name):
-        self.cases = [case for case in cases.read(FILE, KEYS)]
+        self.cases = cases.read(FILE, KEYS)
         self.cgroups = Cgroups(name)
         self.programs = {}
         self.loads = []
@@ -48,8 +48,11 @@ class Scene:
         if needs and subprocess.run(needs, shell=True, capture_output=True, check=False).returncode:
             raise Skip(f"needs {needs}")
         cgroup = self.cgroups.make(f"p{len(self.programs)}", int(case.get("LIMIT", "0")) << 20)
+        if case.get("FORKS") and not cgroup:
+            raise Skip(f"no cgroup can be made: {self.cgroups.why_not}")
         program = Program(case.name, shlex.split(case.get("RUN")), cgroup,
-                          self.cgroups.name_of(cgroup) if cgroup else None)
+                          self.cgroups.name_of(cgroup) if cgroup else None,
+                          bool(case.get("FORKS")))
         self.programs[case.name] = program
         if case.get("LOAD"):
             self.start_load(program.start_server(), case.get("LOAD"))
@@ -79,9 +82,9 @@ class Scene:
     def quiet(self):
         return [case for case in self.cases if case.get("EXPECT") == "quiet"]
 
-    def leaking_pids(self):
-        return {self.programs[case.name].pid for case in self.leaks()
-                if case.name in self.programs}
+    def leaking(self):
+        """The programs that leak and did start."""
+        return [self.programs[case.name] for case in self.leaks() if case.name in self.programs]
 
     def __enter__(self):
         return self
@@ -91,16 +94,15 @@ class Scene:
 
 
 def incidents_of(program, incidents):
-    return [incident for incident in incidents if incident["object"]["pid"] == program.pid]
+    return [incident for incident in incidents if program.owns(incident)]
 
 
 def await_leaks(agent, scene):
     """Waits until every leak has its incident, or until that is overdue."""
-    wanted = scene.leaking_pids()
     end = scene.began_s + LEAK_TIMEOUT_S
     while time.monotonic() < end:
-        seen = {incident["object"]["pid"] for incident in agent.incidents("--all")}
-        if wanted <= seen:
+        seen = agent.incidents("--all")
+        if all(incidents_of(program, seen) for program in scene.leaking()):
             return
         time.sleep(1)
 
@@ -108,9 +110,10 @@ def await_leaks(agent, scene):
 def check_found(case, scene, agent):
     program = scene.program(case)
     expect(program.process.poll() is None, f"the program ended ({program.process.returncode})")
-    found = incidents_of(program, agent.incidents())
-    expect(len(found) == 1, f"pid {program.pid} has {len(found)} open incidents")
+    found = incidents_of(program, agent.incidents("--all"))
+    expect(len(found) == 1, f"{len(found)} incidents on process {program.pid}")
     incident, named = found[0], found[0]["object"]
+    expect(incident["state"] == "open", f"the incident is {incident['state']}")
     expect(incident["verdict"]["verdict"] == "leak", f"verdict {incident['verdict']}")
     expect(incident["verdict"]["growth_bytes"] > 0 and
            incident["verdict"]["slope_bytes_per_hour"] > 0, f"no growth: {incident['verdict']}")
@@ -157,10 +160,9 @@ def check_lists(scene, agent):
     expect(agent.ask("leaks", "--exit-code").returncode == 3, "--exit-code does not give 3")
     verdicts = {row["pid"]: row["verdict"]
                 for row in agent.json("top", "top", "--once", "-n", "5000")["rows"]}
-    for program in (scene.programs[case.name] for case in scene.leaks()
-                    if case.name in scene.programs):
-        expect(verdicts.get(program.pid) == "leak",
-               f"top says '{verdicts.get(program.pid)}' of {program.name}")
+    for program in scene.leaking():
+        said = {verdicts.get(pid) for pid in program.pids()}
+        expect("leak" in said, f"top says {said} of {program.name}")
 
 
 def check_replay(scene, agent, directory):
@@ -202,7 +204,7 @@ def check_quiet(case, scene, agent):
     program = scene.program(case)
     for incident in agent.incidents("--all"):
         named = incident["object"]
-        mine = named["pid"] == program.pid or (
+        mine = program.owns(incident) or (
             program.cgroup_name and named["cgroup"] == program.cgroup_name)
         expect(not mine, f"an incident on {named['comm']}[{named['pid']}] in {named['cgroup']}: "
                f"{json.dumps(incident['verdict'])}")
@@ -210,11 +212,12 @@ def check_quiet(case, scene, agent):
 
 def note_others(scene, agent):
     """Other programs of this machine may leak: not our business, but worth a line."""
-    ours = {program.pid for program in scene.programs.values()}
-    groups = {program.cgroup_name for program in scene.programs.values()}
+    programs = scene.programs.values()
+    groups = {program.cgroup_name for program in programs}
     for incident in agent.incidents("--all"):
         named = incident["object"]
-        if named["pid"] not in ours and named["cgroup"] not in groups:
+        if not any(program.owns(incident) for program in programs) and \
+                named["cgroup"] not in groups:
             print(f"note  also an incident: {named['comm']}[{named['pid']}] in {named['cgroup']}")
 
 

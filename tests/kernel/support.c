@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,6 +76,7 @@ uint64_t child__start(struct child *c, child_fn fn, void *arg)
 	c->pid = fork();
 	assert_true(c->pid >= 0);
 	if (!c->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nothing behind, exec or not */
 		close_all_but(go[0], done[1]);
 		t = (struct turn){.go_fds = {go[0]}, .done_fd = done[1]};
 		fn(&t, arg);
@@ -124,6 +126,7 @@ static void join_crowd(const struct crowd *c, const int gates[CROWD_STEPS], int 
 	struct turn t = {.is_crowd = 1, .done_fd = done_fd};
 	size_t i;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (i = 0; i < CROWD_STEPS; i++) {
 		close(c->gates[i]);
 		t.go_fds[i] = gates[i];

@@ -184,6 +184,7 @@ static void test_vfork_and_exec_leave_the_parent_alone(void **state)
 	assert_true(rec->flags & SEEP_PROC_EXECED);
 	assert_string_equal(rec->comm, "sleep");
 	assert_int_equal(rec->ppid, c.pid);
+	child__step(&c);
 	child__finish(&c);
 	watch__free(w);
 }

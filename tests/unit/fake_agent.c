@@ -162,7 +162,8 @@ static int answer(void *ctx, const char *cmd, const json_t *request, struct buf 
 
 	(void)ctx;
 	if (!strcmp(cmd, "record")) {
-		buf__puts(body, "series,t_s,bytes\napi,0,1000\napi,10,2000\n");
+		if (!json_integer_value(json_object_get(request, "first")))
+			buf__puts(body, "series,t_s,bytes\napi,0,1000\napi,10,2000\n");
 		return SEEP_EXIT_OK;
 	}
 	if (!strcmp(cmd, "top"))

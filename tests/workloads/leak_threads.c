@@ -7,7 +7,7 @@
 
 #include "workload.h"
 
-#define RECENT 64
+#define RECENT	    64
 #define MAX_THREADS 64
 
 static double requests_per_s;

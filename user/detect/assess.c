@@ -18,6 +18,9 @@
 #define MATERIAL_BYTES (6 * MIB) /* per window: growth below this is nobody's business */
 #define MATERIAL_SHARE .0072     /* per window, of the level */
 #define MIN_BUCKETS 18           /* a quarter of a window */
+#ifndef YOUNG
+#define YOUNG .5
+#endif
 #define LOAD_R2 .9   /* from here on load is taken for the cause, if it leaves little growth */
 #define LOAD_LEFT .2
 
@@ -202,6 +205,8 @@ void assess__view(struct view *v, struct assessment *ret)
 	time_to_limit(v, ret);
 	need = material(ret->trend.level, ret->horizon_s / v->window_s);
 	ret->score = score__of(fs.f);
+	if (v->joined < VIEW_WINDOW * YOUNG && ret->score >= SCORE_OPEN)
+		ret->score = SCORE_OPEN - .01;
 	if (urgent(v, &fs))
 		ret->score = fmax(ret->score, SCORE_OPEN);
 	if ((ret->growth_bytes < need || load_explains(&fs)) && ret->score > SCORE_SUSPECT)

@@ -195,7 +195,7 @@ static void lay_out(struct detector *d, struct view *v)
 	v->started = d->start_cnt > 0;
 	v->start_cnt = 0;
 	for (i = 0; i < d->start_cnt; i++) {
-		long long back = d->base.head - (long long)(d->start_s[i] / d->base.width_s);
+		long long back = d->base.head - (long long)(d->start_s[i] / d->base.width_s + 1e-5);
 
 		v->age_s = d->last_s - d->start_s[i];
 		if (back >= v->n)

@@ -10,6 +10,9 @@
 
 #include "floor.h"
 
+/* Of a bucket: a time this close below a boundary is on it, whatever the rounding said. */
+#define EDGE 1e-6
+
 void floor_ring__init(struct floor_ring *r, float *slots, int cap, double width_s)
 {
 	r->width_s = width_s;
@@ -22,7 +25,7 @@ void floor_ring__init(struct floor_ring *r, float *slots, int cap, double width_
 
 long long floor_ring__advance(struct floor_ring *r, double t_s)
 {
-	long long bucket = (long long)(t_s / r->width_s);
+	long long bucket = (long long)(t_s / r->width_s + EDGE);
 	long long step = bucket - r->head;
 	long long i;
 
@@ -40,7 +43,7 @@ long long floor_ring__advance(struct floor_ring *r, double t_s)
 		}
 	}
 	r->head = bucket;
-	r->end_s = (double)(bucket + 1) * r->width_s;
+	r->end_s = ((double)(bucket + 1) - EDGE) * r->width_s;
 	return step;
 }
 

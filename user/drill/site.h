@@ -13,16 +13,20 @@
 
 #define SITE_COHORTS 20 /* log2 of the age in seconds: [0] < 1 s, [k] < 2^k s */
 
+#define SITE_EVIDENCE_LEN 320
+
 enum site_verdict { SITE_UNKNOWN, SITE_LEAK, SITE_CACHE, SITE_CHURN };
 
 struct site {
 	double outstanding_bytes;            /* estimate */
 	double outstanding_lo_bytes, outstanding_hi_bytes; /* 95 % */
 	double outstanding_count;
+	double allocated_bytes, allocated_count; /* since the start, freed or not; NAN = not known */
 	double growth_bytes_per_hour;        /* NAN = run too short */
 	double oldest_age_s, median_age_s;
 	double cohort_bytes[SITE_COHORTS];
 	enum site_verdict verdict;
+	char evidence[SITE_EVIDENCE_LEN];    /* the numbers behind the verdict, one sentence */
 	const char *allocator;
 	uint64_t samples;
 	struct frame *frames;                /* innermost first */

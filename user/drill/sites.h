@@ -16,6 +16,7 @@ struct sites;
 struct sites_cfg {
 	struct sym_target *target;
 	const char *allocator;
+	double start_s;      /* CLOCK_BOOTTIME: what is older was not seen */
 	double min_age_s;    /* younger samples are not counted as outstanding */
 	unsigned max_stacks; /* 0: 16384 distinct stacks */
 };
@@ -30,6 +31,9 @@ int sites__add_stack(struct sites *s, const struct seep_stack *stack, const void
 void sites__begin_snapshot(struct sites *s, double t_s);
 void sites__add_live(struct sites *s, uint64_t addr, const struct seep_live *live);
 void sites__end_snapshot(struct sites *s);
+
+/* What a stack has allocated since the start, freed or not; the last word counts. */
+void sites__set_allocated(struct sites *s, uint64_t stack_id, double bytes, double cnt);
 
 /*
  * The `top` biggest sites of the last snapshot (0: all), merged by identical frames. The array

@@ -12,7 +12,7 @@
  *   leaks    all (bool), since_s                              seep.leaks/1
  *   show     id (or unique prefix)                            seep.incident/1
  *   status                                                    seep.status/1
- *   record                                                    replay CSV
+ *   record   first, count: a page of series                   replay CSV; empty = no more pages
  */
 #ifndef SEEP_OUT_CTL_PROTO_H
 #define SEEP_OUT_CTL_PROTO_H

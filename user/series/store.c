@@ -705,13 +705,19 @@ unsigned series__slot(const struct store *st, const struct series *s)
 	return s - st->series;
 }
 
-void store__foreach(struct store *st, series_fn fn, void *ctx)
+int store__foreach_page(struct store *st, unsigned first, unsigned cnt, series_fn fn, void *ctx)
 {
-	unsigned i;
+	unsigned i, max = st->cfg.max_series;
 
-	for (i = 0; i < st->cfg.max_series; i++)
+	for (i = first; i < max && i - first < cnt; i++)
 		if (arena__is_used(&st->coarse, i))
 			fn(ctx, &st->series[i]);
+	return i < max;
+}
+
+void store__foreach(struct store *st, series_fn fn, void *ctx)
+{
+	store__foreach_page(st, 0, st->cfg.max_series, fn, ctx);
 }
 
 void store__on_evict(struct store *st, series_fn fn, void *ctx)

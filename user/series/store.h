@@ -93,6 +93,8 @@ void *series__user(const struct series *s);
 typedef void (*series_fn)(void *ctx, struct series *s);
 /* The callback may remove the series it is given. */
 void store__foreach(struct store *st, series_fn fn, void *ctx);
+/* Only the slots [first, first + cnt): a page of a long listing. 0 when no slot comes after it. */
+int store__foreach_page(struct store *st, unsigned first, unsigned cnt, series_fn fn, void *ctx);
 void store__on_evict(struct store *st, series_fn fn, void *ctx);
 
 struct store_stats {

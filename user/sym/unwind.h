@@ -25,7 +25,7 @@ void unwind_table__free(struct unwind_table *t);
 size_t unwind_table__bytes(const struct unwind_table *t);
 size_t unwind_table__rows(const struct unwind_table *t);
 
-/* Why a walk ended. */
+/* Why a walk ended. The chain is whole with UNWIND_OUTERMOST only. */
 enum unwind_end {
 	UNWIND_OUTERMOST,  /* the chain is whole: _start, clone, or CFI says so */
 	UNWIND_NO_STACK,   /* the copy ended before the chain did */
@@ -34,8 +34,10 @@ enum unwind_end {
 	UNWIND_BAD_RULE,   /* garbled or unsupported unwind information */
 	UNWIND_TOO_DEEP,
 	UNWIND_LOOP,       /* the stack pointer did not move up */
+	UNWIND_TRAMPOLINE, /* another tracer's return probe took the return address */
 };
 
+/* One phrase: "outermost frame", "stack copy too short", ... */
 const char *unwind__end_name(enum unwind_end end);
 
 /* Who maps an address: gives the table and the load bias of the file there. */
@@ -43,6 +45,7 @@ struct unwind_module {
 	struct unwind_table *table; /* NULL: none; the frame-pointer chain is tried */
 	uint64_t bias;              /* address - bias = vaddr in the ELF file */
 	int is_jit;                 /* anonymous executable memory: frame pointers only */
+	int is_trampoline;          /* the kernel's [uprobes] page: the chain is cut there */
 };
 
 /* 0, or -ENOENT when nothing executable is mapped there. */
@@ -51,7 +54,9 @@ typedef int (*unwind_find_fn)(void *ctx, uint64_t address, struct unwind_module 
 /*
  * Walk a copied stack: `stack` holds stack_bytes from regs->sp upwards. Fills at most cap
  * addresses, innermost first, [0] = regs->ip; callers' are return addresses (look symbols up at
- * address - 1, except after a signal frame). Returns the count; *ret_end says why it stopped.
+ * address - 1, except after a signal frame). An address that is not code is not given out, but the
+ * first. Code without a table is passed by its frame pointer; at [0] it is taken for a function's
+ * entry. Returns the count; *ret_end says why it stopped.
  */
 int unwind__walk(const struct seep_regs *regs, const void *stack, size_t stack_bytes,
 		 unwind_find_fn find, void *ctx, uint64_t *ips, int cap, enum unwind_end *ret_end);

@@ -24,7 +24,7 @@ CFLAGS  += -D_FORTIFY_SOURCE=2
 LDFLAGS += -Wl,-z,relro,-z,now
 endif
 CPPFLAGS += -Iinclude -Iuser -Ibuild/bpf $(PKG_CFLAGS)
-LDLIBS   += $(PKG_LIBS) -lm -lpthread
+LDLIBS   += $(PKG_LIBS) -liberty -lm -lpthread
 
 # asked for once, and only when something is compiled
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
@@ -112,16 +112,17 @@ build/tests/replay/gen: build/tests/replay/gen.o $(REPLAY_OBJS) build/libseep.a
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-build/bench/accuracy: build/bench/accuracy.o build/bench/anchors.o $(REPLAY_OBJS) build/libseep.a
+build/bench/accuracy: build/bench/accuracy.o build/bench/anchors.o \
+		$(patsubst %.c,build/%.o,$(wildcard bench/scoring/*.c)) $(REPLAY_OBJS) build/libseep.a
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-WATCH_OBJS := $(patsubst %.c,build/%.o,$(filter-out %.bpf.c,$(wildcard bench/watch/*.c)))
+OVERHEAD_OBJS := $(patsubst %.c,build/%.o,$(filter-out %.bpf.c,$(wildcard bench/overhead/*.c)))
 
-$(WATCH_OBJS): CPPFLAGS += -Ibuild/bench/watch
-$(WATCH_OBJS): | build/bench/watch/peers.skel.h
+$(OVERHEAD_OBJS): CPPFLAGS += -Ibuild/bench/overhead
+$(OVERHEAD_OBJS): | build/bench/overhead/peers.skel.h
 
-build/bench/watch: build/bench/watch.o $(WATCH_OBJS) build/libseep.a
+build/bench/watch: build/bench/watch.o $(OVERHEAD_OBJS) build/libseep.a
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 

@@ -22,9 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "accuracy/load.h"
-#include "accuracy/report.h"
-#include "accuracy/run.h"
+#include "scoring/load.h"
+#include "scoring/report.h"
+#include "scoring/run.h"
 
 #define WINDOW_S	  (6 * 3600.0)
 #define DEFAULT_SYNTHETIC 2000

@@ -56,4 +56,28 @@ static __always_inline bool has_percpu_rss(void)
 		 BPF_CORE_READ((struct mm_struct___percpu *)(mm), rss_stat[member].counters) :    \
 		 NULL)
 
+/* 7adfc6c9b315 ("bpf: Add bpf_get_attach_cookie() BPF helper to access bpf_cookie value", 5.15). */
+enum bpf_func_id {
+	BPF_FUNC_get_attach_cookie = 174,
+};
+
+static __always_inline bool has_attach_cookie(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_attach_cookie);
+}
+
+/*
+ * 99b403d2061b ("bpf: Add support for uprobe multi session context", 6.13). The function had no
+ * parameter before 7.0.
+ */
+extern bool bpf_session_is_return(void) __ksym __weak;
+extern bool bpf_session_is_return___ctx(void *ctx) __ksym __weak;
+
+static __always_inline bool is_session_return(void *ctx)
+{
+	if (bpf_ksym_exists(bpf_session_is_return___ctx))
+		return bpf_session_is_return___ctx(ctx);
+	return bpf_session_is_return();
+}
+
 #endif /* SEEP_COMPAT_BPF_H */

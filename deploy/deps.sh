@@ -14,8 +14,8 @@ BPFTOOL_MIN=7.2
 BACKPORTS_LIST=/etc/apt/sources.list.d/seep-backports.list
 
 BUILD="gcc libc6-dev make clang llvm pkgconf zlib1g-dev libjansson-dev libsqlite3-dev
-	libncurses-dev libinih-dev uthash-dev"
-BPF="bpftool libbpf-dev libelf-dev"
+	libncurses-dev libinih-dev uthash-dev liblzma-dev libiberty-dev"
+BPF="bpftool libbpf-dev libelf-dev libdw-dev"
 TEST="libcmocka-dev python3 python3-flask procps curl util-linux"
 
 say() { echo "deps: $*" >&2; }
@@ -54,8 +54,7 @@ apt() {
 install_packages() {
 	apt install -y --no-install-recommends "$@" && return
 	tail -n 15 "$log" >&2
-	die "cannot install the packages above. Without a network, install them from elsewhere:" \
-		"$lacking"
+	die "cannot install: ${lacking% } (apt-get says why above; is there a network?)"
 }
 
 # suite_uris SUITE: where this machine's sources, however they are written, have its "main".
@@ -96,7 +95,7 @@ command -v dpkg-query >/dev/null 2>&1 ||
 release=${ID:-unknown}-${VERSION_ID:-}
 
 # Ubuntu's bpftool is a wrapper that looks for the running kernel's; the real one is in here.
-[ "$release" != ubuntu-24.04 ] || BPF="linux-tools-generic libbpf-dev libelf-dev"
+[ "$release" != ubuntu-24.04 ] || BPF="linux-tools-generic libbpf-dev libelf-dev libdw-dev"
 
 # shellcheck disable=SC2086
 {

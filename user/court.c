@@ -64,7 +64,7 @@ static int explained_by_a_process(struct agent *a, const struct watch *w)
 	struct explain e = {.a = a, .cgroup = w};
 
 	store__foreach(a->store, explain_by, &e);
-	return e.most_bytes >= EXPLAINED_SHARE * w->verdict.growth_bytes;
+	return e.most_bytes >= EXPLAINED_SHARE * growth_since(a, w, w->verdict.since_s);
 }
 
 /* ---- the report -------------------------------------------------------------------------- */

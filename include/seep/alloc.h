@@ -11,7 +11,11 @@
 /* Size classes of the sampling table: 4 for each power of two. */
 #define SEEP_SIZE_CLASSES 256
 
-/* What a probed function does; the cookie of its probe. */
+/* Most of a stack that is copied, and the grain of what is hashed and copied. */
+#define SEEP_STACK_BYTES_MAX 32768
+#define SEEP_STACK_CHUNK     256
+
+/* What a probed function does. */
 enum seep_alloc_kind {
 	SEEP_ALLOC_MALLOC = 1,     /* p = f(size) */
 	SEEP_ALLOC_CALLOC,         /* p = f(n, size) */
@@ -23,6 +27,37 @@ enum seep_alloc_kind {
 	SEEP_ALLOC_MREMAP,         /* p = f(old, old_len, new_len, ...) */
 	SEEP_FREE,                 /* f(p, ...) */
 	SEEP_FREE_MUNMAP,          /* f(p, len) */
+};
+
+/*
+ * Cookie of a probe: the kind; which of allocator_texts the function is in; and how it is called.
+ */
+#define SEEP_SITE(kind, text)  ((kind) | (__u64)(text) << 8)
+#define SEEP_SITE_KIND(site)   ((__u32)(site) & 0xff)
+#define SEEP_SITE_TEXT(site)   ((__u32)((site) >> 8) & 0xff)
+#define SEEP_SITE_FOLLOW       (1ULL << 16) /* may call other probed functions */
+#define SEEP_SITE_OWN_CALLERS  (1ULL << 17) /* calls from its own text count */
+#define SEEP_SITE_STEPPED      (1ULL << 18) /* the kernel single-steps the probed instruction */
+
+#define SEEP_ALLOCATOR_TEXTS 4
+#define SEEP_CODE_SPANS      2
+
+struct seep_span {
+	__u64 lo, bytes;
+};
+
+/* Where an allocator's file is mapped to run. */
+struct seep_text {
+	struct seep_span span;
+	__u32 shadows; /* defines malloc in place of the C library's: what it calls there is its own */
+	__u32 pad;
+};
+
+/* Why the probes are silent now. */
+enum seep_target_state {
+	SEEP_TARGET_ALIVE,
+	SEEP_TARGET_EXECED, /* another program runs in the process: all records are void */
+	SEEP_TARGET_EXITED,
 };
 
 /* Registers at the probe: enough to begin unwinding. */
@@ -39,7 +74,7 @@ struct seep_live_key {
 };
 
 struct seep_live {
-	__u64 size_bytes;
+	__u64 size_bytes;   /* a block of no bytes counts as one byte */
 	__u64 weight_bytes; /* what it stands for: size / probability, in bytes */
 	__u64 at_ns;        /* CLOCK_BOOTTIME */
 	__u64 stack_id;     /* hash of the stack; its copy went through the ring once */
@@ -57,7 +92,7 @@ struct seep_stack {
 	/* followed by stack_bytes of stack; records come in a few fixed sizes */
 };
 
-/* Index of the per-CPU array seep_alloc_stats. */
+/* Index of the per-CPU array seep_astats. */
 enum seep_alloc_stat {
 	SEEP_ALLOC_STAT_HITS,          /* probe hits of the target */
 	SEEP_ALLOC_STAT_ALLOCS,        /* successful sampled allocations */
@@ -65,6 +100,8 @@ enum seep_alloc_stat {
 	SEEP_ALLOC_STAT_FREES,         /* frees of live samples */
 	SEEP_ALLOC_STAT_FREE_BYTES,    /* ...their weights */
 	SEEP_ALLOC_STAT_STACKS,        /* stacks sent through the ring */
+	SEEP_ALLOC_STAT_STEPPED_HITS,  /* hits of probes that the kernel single-steps */
+	SEEP_ALLOC_STAT_RETURNS,       /* return probes that ran */
 	/* what was lost, by reason; bytes of weight where it matters */
 	SEEP_ALLOC_STAT_LIVE_FULL,     /* not entered: table full */
 	SEEP_ALLOC_STAT_LIVE_FULL_BYTES,

@@ -17,7 +17,7 @@ from harness import ROOT, Cgroups, Failure, Program, Skip, check_shape, expect, 
 FILE = pathlib.Path(__file__).with_name("programs.cases")
 KEYS = {"NAME", "RUN", "LOAD", "LIMIT", "BEFORE", "FORKS", "NEEDS", "EXPECT", "THEN"}
 LEAK_TIMEOUT_S = 120   # two windows
-CLOSE_TIMEOUT_S = 120
+CLOSE_TIMEOUT_S = 150  # 2.5 windows after the growth stopped
 QUIET_S = 150          # how long the healthy ones are watched at least
 LOAD_S = 400
 
@@ -165,6 +165,17 @@ def check_lists(scene, agent):
         expect("leak" in said, f"top says {said} of {program.name}")
 
 
+def check_one_each(scene, agent):
+    """The cgroup of a leaking process is not a second incident."""
+    groups = {program.cgroup_name: program for program in scene.leaking()
+              if program.cgroup_name and not program.forks}
+    for incident in agent.incidents("--all"):
+        named = incident["object"]
+        program = groups.get(named["cgroup"])
+        expect(named["pid"] is not None or not program,
+               f"{named['cgroup']} is an incident, too: {program and program.name}")
+
+
 def check_replay(scene, agent, directory):
     """The recorded window, replayed, gives the limited leak and the sawtooth their verdicts."""
     tape = directory / "record.csv"
@@ -228,6 +239,8 @@ def run_all(results, directory, scene, agent):
             check_found(case, scene, agent)
     with results.case("leaks: every view knows of them"):
         check_lists(scene, agent)
+    with results.case("leaks: one leak is one incident"):
+        check_one_each(scene, agent)
     with results.case("leaks: the record replays to the same verdicts"):
         check_replay(scene, agent, directory)
     for case in scene.leaks():

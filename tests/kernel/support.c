@@ -76,7 +76,8 @@ uint64_t child__start(struct child *c, child_fn fn, void *arg)
 	c->pid = fork();
 	assert_true(c->pid >= 0);
 	if (!c->pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nothing behind, exec or not */
+		prctl(PR_SET_PDEATHSIG,
+		      SIGKILL); /* a failed test leaves nothing behind, exec or not */
 		close_all_but(go[0], done[1]);
 		t = (struct turn){.go_fds = {go[0]}, .done_fd = done[1]};
 		fn(&t, arg);
@@ -555,6 +556,6 @@ int test_cgroup__limit(const struct test_cgroup *cg, uint64_t bytes)
 
 int test_cgroup__reclaim(const struct test_cgroup *cg)
 {
-	return cg->is_v1 ? write_file(cg, "memory.force_empty", "0") :
-			   write_file(cg, "memory.reclaim", "1G");
+	return cg->is_v1 ? write_file(cg, "memory.force_empty", "0")
+			 : write_file(cg, "memory.reclaim", "1G");
 }

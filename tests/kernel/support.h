@@ -110,11 +110,11 @@ uint64_t watch__stat(struct watch *w, enum seep_stat stat);
 /* How far a size known from events alone may be off: what all CPUs may hold back. */
 int64_t batch_bound(void);
 
-#define WATCH_OR_SKIP(w, cfg)                                                                      \
-	do {                                                                                       \
-		(w) = watch__new(cfg);                                                             \
-		if (!(w))                                                                          \
-			skip();                                                                    \
+#define WATCH_OR_SKIP(w, cfg)          \
+	do {                           \
+		(w) = watch__new(cfg); \
+		if (!(w))              \
+			skip();        \
 	} while (0)
 
 /* ---- memory cgroups ---------------------------------------------------------------------- */

@@ -14,10 +14,10 @@
 
 #include "base/fs.h"
 
-#define PAGES   7919 /* primes: no batch or huge page divides them */
-#define PART    4099
+#define PAGES	7919 /* primes: no batch or huge page divides them */
+#define PART	4099
 #define THREADS 8
-#define SHARE   1009 /* pages a thread */
+#define SHARE	1009 /* pages a thread */
 
 /* ---- one thread -------------------------------------------------------------------------- */
 

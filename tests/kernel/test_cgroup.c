@@ -60,7 +60,8 @@ static void check_move(struct watch *w, struct test_cgroup *from, struct test_cg
 	test_cgroup__enter(to, c.pid);
 	child__step(&c);
 	assert_int_equal(anon_of(w, from), 0);
-	assert_in_range(anon_of(w, to) - anon, 2 * PAGES - batch_bound(), 2 * PAGES + batch_bound());
+	assert_in_range(anon_of(w, to) - anon, 2 * PAGES - batch_bound(),
+			2 * PAGES + batch_bound());
 	watch__poll(w);
 	rec = watch__get(w, c.pid);
 	assert_int_equal(rec->cgroup_id, test_cgroup__id(to));
@@ -144,13 +145,14 @@ static void test_each_process_is_summed_once(void **state)
 
 /* ---- under a storm ----------------------------------------------------------------------- */
 
-/* Forks in the cgroup until killed; each child grows and shrinks. */
+#define STORMS 3
+
+/* Forks in the cgroup until killed; each child grows and ends. */
 static void churn(struct turn *t, void *arg)
 {
 	char *mem = map_pages(512);
 	pid_t pid;
 
-	turn__wait(t, 0);
 	turn__wait(t, 0);
 	for (;;) {
 		pid = fork();
@@ -163,14 +165,41 @@ static void churn(struct turn *t, void *arg)
 	}
 }
 
+/* What those processes hold that live all the time: the sum can never be less. */
+static int64_t sum_of_the_living(const struct watch *w, const struct child *quiet,
+				 const struct child storms[STORMS])
+{
+	int64_t sum = watch__get(w, quiet->pid)->pages[SEEP_MM_ANON];
+	int i;
+
+	for (i = 0; i < STORMS; i++)
+		sum += watch__get(w, storms[i].pid)->pages[SEEP_MM_ANON];
+	return sum;
+}
+
 /*
  * Processes come and go during the poll, before and behind its place in the list: none may be
  * summed twice, or be taken out without having been in.
  */
+static void check_storm(struct watch *w, const struct test_cgroup *cg, const struct child *quiet,
+			const struct child storms[STORMS])
+{
+	const int64_t child = 512 + 512; /* what a storm's child may hold, its copies included */
+	int64_t sum;
+	int i;
+
+	for (i = 0; i < 300; i++) {
+		watch__poll(w);
+		sum = sum_of_the_living(w, quiet, storms);
+		assert_in_range(anon_of(w, cg) - sum + (STORMS + 1) * batch_bound(), 0,
+				2 * STORMS * child + 2 * (STORMS + 1) * batch_bound());
+	}
+}
+
 static void test_sums_survive_a_storm(void **state)
 {
+	struct child storms[STORMS], quiet;
 	struct test_cgroup *cg;
-	struct child storm, c;
 	struct watch *w;
 	int64_t anon;
 	int i;
@@ -179,26 +208,26 @@ static void test_sums_survive_a_storm(void **state)
 	cg = test_cgroup__new("storm");
 	if (!cg)
 		skip();
-	child__start(&c, grow_twice, NULL);
-	child__start(&storm, churn, NULL);
-	test_cgroup__enter(cg, c.pid);
-	test_cgroup__enter(cg, storm.pid);
-	child__step(&c);
-	child__step(&storm);
-	child__go(&storm);
-	for (i = 0; i < 200; i++) {
-		watch__poll(w);
-		assert_true(anon_of(w, cg) >= PAGES);
+	child__start(&quiet, grow_twice, NULL);
+	test_cgroup__enter(cg, quiet.pid);
+	child__step(&quiet);
+	for (i = 0; i < STORMS; i++) {
+		child__start(&storms[i], churn, NULL);
+		test_cgroup__enter(cg, storms[i].pid);
+		child__go(&storms[i]);
 	}
-	kill(storm.pid, SIGKILL);
-	child__finish(&storm);
-	usleep(200 * 1000); /* its last child */
-	anon = watch__get(w, c.pid)->pages[SEEP_MM_ANON];
+	check_storm(w, cg, &quiet, storms);
+	for (i = 0; i < STORMS; i++) {
+		kill(storms[i].pid, SIGKILL);
+		child__finish(&storms[i]);
+	}
+	usleep(300 * 1000); /* their last children */
 	/* between polls, too, what is left is what lives */
+	anon = watch__get(w, quiet.pid)->pages[SEEP_MM_ANON];
 	assert_in_range(anon_of(w, cg) - anon + batch_bound(), 0, 2 * batch_bound());
 	watch__poll(w);
 	assert_int_equal(anon_of(w, cg), anon);
-	child__finish(&c);
+	child__finish(&quiet);
 	test_cgroup__free(cg);
 	watch__free(w);
 }

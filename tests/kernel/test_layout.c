@@ -26,8 +26,14 @@ struct layout {
 	size_t member_cnt;
 };
 
-#define MEMBER(type, field) {#field, offsetof(struct type, field), sizeof(((struct type *)0)->field)}
-#define LAYOUT(type, list)  {#type, sizeof(struct type), list, sizeof(list) / sizeof(list[0])}
+#define MEMBER(type, field)                                                             \
+	{                                                                               \
+#field, offsetof(struct type, field), sizeof(((struct type *)0)->field) \
+	}
+#define LAYOUT(type, list)                                                       \
+	{                                                                        \
+#type, sizeof(struct type), list, sizeof(list) / sizeof(list[0]) \
+	}
 
 static const struct member task_id[] = {
 	MEMBER(seep_task_id, start_ns),
@@ -36,26 +42,17 @@ static const struct member task_id[] = {
 };
 
 static const struct member proc[] = {
-	MEMBER(seep_proc, cgroup_id),
-	MEMBER(seep_proc, css_set),
-	MEMBER(seep_proc, sum_seq),
-	MEMBER(seep_proc, pages),
-	MEMBER(seep_proc, polled),
-	MEMBER(seep_proc, held),
-	MEMBER(seep_proc, hwm_anon_pages),
-	MEMBER(seep_proc, lwm_anon_pages),
-	MEMBER(seep_proc, events),
-	MEMBER(seep_proc, flags),
-	MEMBER(seep_proc, ppid),
-	MEMBER(seep_proc, comm),
+	MEMBER(seep_proc, cgroup_id),	   MEMBER(seep_proc, css_set),
+	MEMBER(seep_proc, sum_seq),	   MEMBER(seep_proc, pages),
+	MEMBER(seep_proc, polled),	   MEMBER(seep_proc, held),
+	MEMBER(seep_proc, hwm_anon_pages), MEMBER(seep_proc, lwm_anon_pages),
+	MEMBER(seep_proc, events),	   MEMBER(seep_proc, flags),
+	MEMBER(seep_proc, ppid),	   MEMBER(seep_proc, comm),
 };
 
 static const struct member cgroup[] = {
-	MEMBER(seep_cgroup, pages),
-	MEMBER(seep_cgroup, grown_pages),
-	MEMBER(seep_cgroup, poll_seq),
-	MEMBER(seep_cgroup, procs),
-	MEMBER(seep_cgroup, pad),
+	MEMBER(seep_cgroup, pages), MEMBER(seep_cgroup, grown_pages), MEMBER(seep_cgroup, poll_seq),
+	MEMBER(seep_cgroup, procs), MEMBER(seep_cgroup, pad),
 };
 
 static const struct member poll_thread[] = {
@@ -97,9 +94,9 @@ static const struct member event[] = {
 };
 
 static const struct layout layouts[] = {
-	LAYOUT(seep_task_id, task_id),         LAYOUT(seep_proc, proc),
-	LAYOUT(seep_cgroup, cgroup),           LAYOUT(seep_poll_thread, poll_thread),
-	LAYOUT(seep_poll_proc, poll_proc),     LAYOUT(seep_event, event),
+	LAYOUT(seep_task_id, task_id),	   LAYOUT(seep_proc, proc),
+	LAYOUT(seep_cgroup, cgroup),	   LAYOUT(seep_poll_thread, poll_thread),
+	LAYOUT(seep_poll_proc, poll_proc), LAYOUT(seep_event, event),
 };
 
 #define LAYOUT_CNT (sizeof(layouts) / sizeof(layouts[0]))
@@ -116,16 +113,16 @@ static const struct btf_member *find_member(const struct btf *btf, const struct 
 	return NULL;
 }
 
-static void check_member(const struct btf *btf, const struct btf_type *t,
-			 const struct member *want, const char *type_name)
+static void check_member(const struct btf *btf, const struct btf_type *t, const struct member *want,
+			 const char *type_name)
 {
 	const struct btf_member *m = find_member(btf, t, want->name);
 
 	if (!m)
 		fail_msg("struct %s: the BPF side has no member '%s'", type_name, want->name);
 	if (m->offset != want->offset * 8)
-		fail_msg("%s.%s: offset %u bits in BPF, %zu here", type_name, want->name,
-			 m->offset, want->offset * 8);
+		fail_msg("%s.%s: offset %u bits in BPF, %zu here", type_name, want->name, m->offset,
+			 want->offset * 8);
 	if (btf__resolve_size(btf, m->type) != (int64_t)want->size)
 		fail_msg("%s.%s: %lld bytes in BPF, %zu here", type_name, want->name,
 			 (long long)btf__resolve_size(btf, m->type), want->size);

@@ -21,6 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "probe/proc_scan.h"
+
 #define PAGES 6007
 
 /* ---- fork -------------------------------------------------------------------------------- */
@@ -77,6 +79,53 @@ static void test_fork_copies_are_the_childs(void **state)
 	watch__poll(w);
 	assert_null(watch__find(w, copy));
 	assert_in_range(watch__get(w, c.pid)->pages[SEEP_MM_ANON] - base + 8, 0, 16);
+	child__finish(&c);
+	watch__free(w);
+}
+
+/* ---- older than the probe ---------------------------------------------------------------- */
+
+static void grow(struct turn *t, void *arg)
+{
+	char *mem = map_pages(PAGES);
+
+	turn__wait(t, 0);
+	touch(mem, PAGES);
+	turn__wait(t, 0);
+}
+
+static void check_against_proc(const struct seep_poll_proc *rec)
+{
+	const uint64_t page = page_size();
+	struct proc_sample s;
+
+	assert_int_equal(proc_scan__one("/proc", rec->tgid, &s), 0);
+	assert_int_equal(rec->pages[SEEP_MM_ANON] * page, s.anon_bytes);
+	assert_int_equal(rec->pages[SEEP_MM_FILE] * page, s.file_bytes);
+	assert_int_equal(rec->pages[SEEP_MM_SHMEM] * page, s.shmem_bytes);
+}
+
+static void test_the_first_poll_seeds_who_ran_before(void **state)
+{
+	const struct seep_poll_proc *rec;
+	struct seep_proc entry;
+	struct watch *w;
+	struct child c;
+	int64_t base;
+
+	child__start(&c, grow, NULL);
+	WATCH_OR_SKIP(w, NULL);
+	watch__poll(w);
+	rec = watch__get(w, c.pid);
+	base = rec->pages[SEEP_MM_ANON];
+	check_against_proc(rec);
+	assert_int_equal(rec->flags, 0);
+	child__step(&c);
+	entry = watch__entry(w, rec);
+	assert_in_range(entry.pages[SEEP_MM_ANON] - base, PAGES - batch_bound(),
+			PAGES + batch_bound());
+	assert_int_equal(watch__pages(w, c.pid, SEEP_MM_ANON) - base, PAGES);
+	check_against_proc(watch__get(w, c.pid));
 	child__finish(&c);
 	watch__free(w);
 }
@@ -146,18 +195,36 @@ static void test_a_borrowed_mm_counts_once(void **state)
 	watch__free(w);
 }
 
+/* Runs /bin/cat and waits for it to echo: only then is its exec over. */
+static pid_t vfork_cat(int in[2], int out[2])
+{
+	char byte = 'x';
+	pid_t pid;
+
+	if (pipe(in) || pipe(out))
+		_exit(97);
+	pid = vfork();
+	if (!pid) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		close(in[1]);
+		execl("/bin/cat", "cat", NULL);
+		_exit(97);
+	}
+	if (write(in[1], &byte, 1) != 1 || read(out[0], &byte, 1) != 1)
+		_exit(97);
+	return pid;
+}
+
 static void vfork_and_exec(struct turn *t, void *arg)
 {
 	char *mem = map_pages(PAGES);
+	int in[2], out[2];
 	pid_t pid;
 
 	touch(mem, PAGES);
 	turn__wait(t, 0);
-	pid = vfork();
-	if (!pid) {
-		execl("/bin/sleep", "sleep", "1000", NULL);
-		_exit(97);
-	}
+	pid = vfork_cat(in, out);
 	turn__wait(t, pid);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
@@ -182,7 +249,7 @@ static void test_vfork_and_exec_leave_the_parent_alone(void **state)
 	assert_true(rec->pages[SEEP_MM_ANON] < PAGES / 4);
 	assert_int_equal(rec->flags & SEEP_PROC_SHARED_MM, 0);
 	assert_true(rec->flags & SEEP_PROC_EXECED);
-	assert_string_equal(rec->comm, "sleep");
+	assert_string_equal(rec->comm, "cat");
 	assert_int_equal(rec->ppid, c.pid);
 	child__step(&c);
 	child__finish(&c);
@@ -212,6 +279,19 @@ static void grow_and_exec(struct turn *t, void *arg)
 		exec_sleep(NULL);
 }
 
+/* The child's pipe closes in the middle of its exec; the entry says when it is through. */
+static struct seep_proc await_exec(struct watch *w, const struct seep_poll_proc *rec)
+{
+	struct seep_proc entry = watch__entry(w, rec);
+	int tries;
+
+	for (tries = 0; tries < 1000 && !(entry.flags & SEEP_PROC_EXECED); tries++) {
+		usleep(5 * 1000);
+		entry = watch__entry(w, rec);
+	}
+	return entry;
+}
+
 static void check_exec(int from_thread)
 {
 	struct seep_poll_proc before, after;
@@ -225,8 +305,8 @@ static void check_exec(int from_thread)
 	before = *watch__get(w, c.pid);
 	assert_string_equal(before.comm, "before");
 	assert_true(before.pages[SEEP_MM_ANON] >= PAGES);
-	child__step(&c); /* the pipe closes on exec */
-	entry = watch__entry(w, &before);
+	child__step(&c);
+	entry = await_exec(w, &before);
 	assert_true(entry.pages[SEEP_MM_ANON] < PAGES / 4);
 	assert_true(entry.flags & SEEP_PROC_EXECED);
 	watch__poll(w);
@@ -543,6 +623,7 @@ static void test_a_pid_used_again_is_another_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_first_poll_seeds_who_ran_before),
 		cmocka_unit_test(test_fork_copies_are_the_childs),
 		cmocka_unit_test(test_a_borrowed_mm_counts_once),
 		cmocka_unit_test(test_vfork_and_exec_leave_the_parent_alone),

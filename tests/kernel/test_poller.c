@@ -40,11 +40,11 @@ static struct poller *new_poller(int no_bpf)
 	return NULL;
 }
 
-#define POLLER_OR_SKIP(p)                                                                          \
-	do {                                                                                       \
-		(p) = new_poller(0);                                                               \
-		if (!(p))                                                                          \
-			skip();                                                                    \
+#define POLLER_OR_SKIP(p)            \
+	do {                         \
+		(p) = new_poller(0); \
+		if (!(p))            \
+			skip();      \
 	} while (0)
 
 static struct samples poll_all(struct poller *p)

@@ -114,6 +114,14 @@ static int parse_choice(const char *text, const char *const *choices, int *ret_i
 	return -EINVAL;
 }
 
+static int append_item(struct option_list *list, const char *value)
+{
+	if (list->cnt == OPTION_LIST_MAX)
+		return -ERANGE;
+	list->items[list->cnt++] = value;
+	return 0;
+}
+
 int options__assign(const struct option_spec *s, const char *value)
 {
 	switch (s->kind) {
@@ -129,6 +137,8 @@ int options__assign(const struct option_spec *s, const char *value)
 	case OPTION_STRING:
 		*(const char **)s->target = value;
 		return 0;
+	case OPTION_LIST:
+		return append_item(s->target, value);
 	case OPTION_UINT:
 		return parse_uint(value, s->target);
 	case OPTION_SIZE:

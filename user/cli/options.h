@@ -30,7 +30,15 @@ enum option_kind {
 	OPTION_UINT,     /* unsigned */
 	OPTION_SIZE,     /* uint64_t bytes: "512K", "1.5G" */
 	OPTION_DURATION, /* double seconds: "200ms", "6h" */
+	OPTION_LIST,     /* struct option_list: one more each time, as OPTION_STRING */
 	OPTION_CHOICE,   /* int: index of the word in .choices */
+};
+
+#define OPTION_LIST_MAX 64
+
+struct option_list {
+	const char *items[OPTION_LIST_MAX];
+	int cnt;
 };
 
 struct option_spec {

@@ -18,9 +18,7 @@
 #define MATERIAL_BYTES (6 * MIB) /* per window: growth below this is nobody's business */
 #define MATERIAL_SHARE .0072     /* per window, of the level */
 #define MIN_BUCKETS 18           /* a quarter of a window */
-#ifndef YOUNG
-#define YOUNG .5
-#endif
+#define YOUNG .5 /* windows; before that any climb may be a start-up */
 #define LOAD_R2 .9   /* from here on load is taken for the cause, if it leaves little growth */
 #define LOAD_LEFT .2
 
@@ -114,7 +112,7 @@ static int is_new(const struct view *v, double margin)
 
 /*
  * A leak that cannot wait: a steady, new climb over the last sixth of a window that would reach
- * the limit within another sixth, or that grew by half of everything. Never in a start-up.
+ * the limit within another sixth, or that more than doubled. Never in a start-up.
  */
 static int urgent(const struct view *v, const struct features *fs)
 {
@@ -133,7 +131,7 @@ static int urgent(const struct view *v, const struct features *fs)
 	left = v->limit_bytes - v->last_bytes;
 	if (left < t->slope_lo / step_s * v->window_s / 6)
 		return 1;
-	return t->growth > .5 * t->level;
+	return t->growth > t->level; /* the median: it more than doubled */
 }
 
 struct why {
@@ -141,17 +139,45 @@ struct why {
 	enum verdict_class class;
 };
 
+static float lowest(const float *x, int n)
+{
+	float low = INFINITY;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		if (x[i] < low)
+			low = x[i];
+	}
+	return low;
+}
+
+/* Flat now: but was there growth before, and of what kind? */
+static struct why explain_past(const struct view *v, const struct features *fs, double need)
+{
+	const struct trend *t = &fs->fit[FIT_FLOOR_RUN];
+	int part = v->joined / 8 + 1;
+	int teeth = fs->f[F_LIFT] > .02 && fs->f[F_LIFT] > 3 * fs->f[F_WOBBLE];
+	double rise = lowest(v->floor + v->joined - part, part) - lowest(v->floor, part);
+
+	if (rise > need && fs->known[FIT_FLOOR_RUN])
+		return t->jump > .55 ? (struct why){ "step", CLASS_STEP } :
+		       fs->f[F_AGE] < 2 ? (struct why){ "plateau", CLASS_WARM_UP } :
+					  (struct why){ "plateau", CLASS_CACHE };
+	return (struct why){ "flat", teeth ? CLASS_SAWTOOTH : CLASS_UNKNOWN };
+}
+
 /* What a person would say of a growth that is not a leak; in the order that explains best. */
-static struct why explain(const struct features *fs, const struct assessment *a, double need)
+static struct why explain(const struct view *v, const struct features *fs,
+			  const struct assessment *a, double need)
 {
 	const struct trend *t = &a->trend;
-	int teeth = fs->f[F_LIFT] > .02 && fs->f[F_LIFT] > 3 * fs->f[F_WOBBLE];
 
 	if (!isnan(fs->load_share) && (fs->load_share > .5 || load_explains(fs)))
 		return (struct why){ "load", CLASS_LOAD };
+	if (a->growth_bytes < -need)
+		return (struct why){ "shrinks", CLASS_UNKNOWN };
 	if (a->growth_bytes < need)
-		return (struct why){ a->growth_bytes < -need ? "shrinks" : "flat",
-				     teeth ? CLASS_SAWTOOTH : CLASS_UNKNOWN };
+		return explain_past(v, fs, need);
 	if (t->jump > .55 && t->spread < 3)
 		return (struct why){ "step", CLASS_STEP };
 	if (t->late < .2)
@@ -215,7 +241,7 @@ void assess__view(struct view *v, struct assessment *ret)
 	ret->reason = "";
 	ret->class = CLASS_LEAK;
 	if (ret->score < SCORE_OPEN) {
-		struct why why = explain(&fs, ret, need);
+		struct why why = explain(v, &fs, ret, need);
 
 		ret->reason = ret->warming ? "warming" : why.reason;
 		ret->class = why.class;

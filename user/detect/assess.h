@@ -12,9 +12,7 @@
 #include "view.h"
 
 #define SCORE_SUSPECT .5
-#ifndef SCORE_OPEN
 #define SCORE_OPEN .93
-#endif
 #define SCORE_SURE .99
 
 struct assessment {

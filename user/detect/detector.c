@@ -29,6 +29,7 @@ struct detector {
 	double limit_bytes;
 	double above_since_s; /* the score has been over the bar since; NAN: it is not */
 	double calm_since_s;  /* an open alarm saw no growth since; NAN: it grows */
+	double judged_s;      /* the last judgement; NAN: none */
 	double closed_s;      /* NAN: no alarm was ever closed */
 	long long points;
 	int open;
@@ -63,6 +64,7 @@ void detector__reset(struct detector *d)
 	d->above_since_s = NAN;
 	d->calm_since_s = NAN;
 	d->closed_s = NAN;
+	d->judged_s = NAN;
 	floor_ring__init(&d->base, d->base_min, VIEW_LONG, window_s / VIEW_WINDOW);
 	floor_ring__init(&d->mid, d->mid_min, VIEW_SHORT, window_s / 6 / VIEW_SHORT);
 	floor_ring__init(&d->fine, d->fine_min, VIEW_SHORT, window_s / 24 / VIEW_SHORT);
@@ -207,16 +209,18 @@ static void lay_out(struct detector *d, struct view *v)
 /* Open when the score held for a while; close when growth stopped for long. */
 static void advance(struct detector *d, const struct assessment *a)
 {
-	double now = d->last_s;
+	double now = d->last_s, hold = .99 * d->window_s / HOLD;
+	int rare = !(now - d->judged_s < 2 * hold); /* nobody looked: there is nothing to hold */
 
+	d->judged_s = now;
 	if (a->score < SCORE_OPEN)
 		d->above_since_s = NAN;
 	else if (isnan(d->above_since_s))
 		d->above_since_s = now;
 
 	if (!d->open) {
-		if (a->score >= SCORE_SURE || (a->score >= SCORE_OPEN &&
-		    now - d->above_since_s >= .99 * d->window_s / HOLD)) {
+		if (a->score >= SCORE_SURE ||
+		    (a->score >= SCORE_OPEN && (rare || now - d->above_since_s >= hold))) {
 			d->open = 1;
 			d->calm_since_s = NAN;
 		}

@@ -39,7 +39,8 @@ static int blocks_of(const float *x, int n, int want, enum pick pick, float *ret
 		if (!k)
 			ret[i] = NAN;
 		else
-			ret[i] = pick == PICK_MIN ? trend__select(tmp, k, 0) : trend__median(tmp, k);
+			ret[i] = pick == PICK_MIN ? trend__select(tmp, k, 0) :
+						    trend__median(tmp, k);
 	}
 	*ret_len = len;
 	return cnt;

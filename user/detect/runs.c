@@ -110,11 +110,13 @@ void runs__join(struct view *v)
 		const struct part *p = &parts[i];
 		double end_floor = edge(v->floor, p->to - 1, p, -1);
 		double end_mean = edge(v->mean, p->to - 1, p, -1);
-		double begin = edge(v->floor, p->from, p, 1), begin_mean = edge(v->mean, p->from, p, 1);
-		double shift = isnan(next_floor) ? 0 : (next_floor - end_floor + next_mean - end_mean) / 2;
+		double begin = edge(v->floor, p->from, p, 1);
+		double begin_mean = edge(v->mean, p->from, p, 1), shift = 0;
 
 		if (isnan(end_floor))
 			continue;
+		if (!isnan(next_floor))
+			shift = (next_floor - end_floor + next_mean - end_mean) / 2;
 		copy_part(v, p, &at, shift);
 		next_floor = begin + shift;
 		next_mean = begin_mean + shift;

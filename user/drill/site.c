@@ -113,7 +113,7 @@ static json_t *cohorts_to_json(const struct site *s)
 
 json_t *site__to_json(const struct site *s)
 {
-	return json_pack("{s:o, s:[o, o], s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:[s], s:o, s:o, s:I, "
+	return json_pack("{s:o, s:[o, o], s:o, s:o, s:o, s:o, s:o, s:s, s:[s], s:o, s:o, s:I, "
 			 "s:b, s:o}",
 			 "outstanding_bytes", whole_or_null(s->outstanding_bytes),
 			 "outstanding_ci_bytes", whole_or_null(s->outstanding_lo_bytes),

@@ -43,6 +43,7 @@ struct chain {
 	struct live_set *live; /* NULL until a sample of it is seen */
 	double allocated_bytes, allocated_count;
 	int is_whole;
+	int is_mapping;        /* memory straight from the kernel */
 	int is_lost;
 	int ip_cnt;
 	UT_hash_handle hh;
@@ -73,6 +74,7 @@ struct merged {
 	struct frame *frames;
 	int frame_cnt;
 	int is_whole;
+	int is_mapping;
 	int is_lost;
 	UT_hash_handle hh;
 	size_t key_len;
@@ -188,6 +190,11 @@ static int walk(struct sites *s, const struct seep_stack *stack, const void *byt
 	return cnt;
 }
 
+static int is_mapping(uint32_t kind)
+{
+	return kind == SEEP_ALLOC_MMAP || kind == SEEP_ALLOC_MREMAP;
+}
+
 static struct chain *find_chain(struct sites *s, const uint64_t *ips, int cnt)
 {
 	struct chain *chain;
@@ -253,8 +260,11 @@ int sites__add_stack(struct sites *s, const struct seep_stack *stack, const void
 		s->merged_stacks++;
 		chain = s->beyond;
 	}
-	if (!chain)
+	if (!chain) {
 		chain = new_chain(s, ips, cnt, is_whole);
+		if (chain)
+			chain->is_mapping = is_mapping(stack->kind);
+	}
 	return chain ? add_ref(s, stack->stack_id, chain) : -ENOMEM;
 }
 
@@ -492,6 +502,7 @@ static int merge_chain(struct sites *s, const struct chain *chain)
 		m->allocated_bytes += chain->allocated_bytes;
 		m->allocated_count += chain->allocated_count;
 		m->is_whole &= chain->is_whole;
+		m->is_mapping |= chain->is_mapping;
 	}
 	buf__free(&frames);
 	buf__free(&key);
@@ -552,7 +563,7 @@ static void fill_site(const struct sites *s, const struct merged *m, struct site
 	memcpy(site->cohort_bytes, m->live.cohort_bytes, sizeof(site->cohort_bytes));
 	site->verdict = cohort__verdict(&s->clock, &m->live.table, site->evidence,
 					sizeof(site->evidence));
-	site->allocator = s->cfg.allocator;
+	site->allocator = m->is_mapping ? "mmap" : s->cfg.allocator;
 	site->samples = m->live.estimate.samples;
 	site->frames = m->frames;
 	site->frame_cnt = m->frame_cnt;

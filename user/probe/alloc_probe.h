@@ -37,6 +37,9 @@ void alloc_probe__free(struct alloc_probe *p);
 /* Detach, but keep the tables readable. */
 void alloc_probe__detach(struct alloc_probe *p);
 
+/* The process ran another program (all records are void) or is gone: the probes are silent. */
+enum seep_target_state alloc_probe__state(const struct alloc_probe *p);
+
 /* One function that is probed. */
 struct alloc_site_info {
 	const char *allocator; /* "glibc", "jemalloc", ... */

@@ -19,10 +19,10 @@
  * there. Asked for more it fills up, throws the record that did not fit away, and runs the
  * program a second time for its task, when marks are reset and sums made already.
  */
-#define READ_BYTES     (16 * 1024)
-#define CGROUP_BATCH   256
-#define PROC_BATCH     128
-#define IDLE_POLLS     2 /* polls a cgroup without processes stays in the table */
+#define READ_BYTES   (16 * 1024)
+#define CGROUP_BATCH 256
+#define PROC_BATCH   128
+#define IDLE_POLLS   2 /* polls a cgroup without processes stays in the table */
 
 struct rss_probe {
 	struct rss_bpf *skel;
@@ -178,8 +178,8 @@ static size_t record_size(const char *data, size_t len)
 	if (len < sizeof(kind))
 		return SIZE_MAX;
 	memcpy(&kind, data, sizeof(kind));
-	return kind == SEEP_POLL_PROC ? sizeof(struct seep_poll_proc) :
-					sizeof(struct seep_poll_thread);
+	return kind == SEEP_POLL_PROC ? sizeof(struct seep_poll_proc)
+				      : sizeof(struct seep_poll_thread);
 }
 
 /* Hand out the whole records in the buffer; the rest of a cut one moves to its front. */
@@ -232,8 +232,8 @@ int rss_probe__drain(struct rss_probe *p, rss_event_fn fn, void *ctx)
 	return n < 0 ? n : 0;
 }
 
-static void visit_cgroup(struct rss_probe *p, uint64_t id, struct seep_cgroup *cg,
-			 rss_cgroup_fn fn, void *ctx)
+static void visit_cgroup(struct rss_probe *p, uint64_t id, struct seep_cgroup *cg, rss_cgroup_fn fn,
+			 void *ctx)
 {
 	if (cg->poll_seq != p->skel->bss->poll_seq)
 		cg->procs = 0;
@@ -268,7 +268,8 @@ int rss_probe__cgroups(struct rss_probe *p, rss_cgroup_fn fn, void *ctx)
 int rss_probe__lookup(struct rss_probe *p, const struct seep_task_id *id,
 		      struct seep_proc *ret_proc)
 {
-	return bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.seep_procs), id, ret_proc) ? -errno : 0;
+	return bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.seep_procs), id, ret_proc) ? -errno
+											: 0;
 }
 
 int rss_probe__entries(struct rss_probe *p, rss_entry_fn fn, void *ctx)
@@ -281,8 +282,8 @@ int rss_probe__entries(struct rss_probe *p, rss_entry_fn fn, void *ctx)
 
 	do {
 		cnt = PROC_BATCH;
-		err = bpf_map_lookup_batch(bpf_map__fd(p->skel->maps.seep_procs), from, &out,
-					   keys, values, &cnt, NULL);
+		err = bpf_map_lookup_batch(bpf_map__fd(p->skel->maps.seep_procs), from, &out, keys,
+					   values, &cnt, NULL);
 		if (err && errno != ENOENT)
 			return -errno;
 		for (i = 0; i < cnt; i++)
@@ -341,7 +342,6 @@ uint64_t rss_probe__map_bytes(const struct rss_probe *p)
 	const struct bpf_map *map;
 	uint64_t sum = 0;
 
-	bpf_object__for_each_map(map, p->skel->obj)
-		sum += map_bytes(map);
+	bpf_object__for_each_map(map, p->skel->obj) sum += map_bytes(map);
 	return sum;
 }

@@ -141,9 +141,14 @@ static uint8_t slot_arm64(uint64_t reg)
 	}
 }
 
+uint8_t cfi__slot(uint16_t machine, uint64_t reg)
+{
+	return machine == EM_X86_64 ? slot_x86(reg) : slot_arm64(reg);
+}
+
 static uint8_t slot_of(const struct cfi *c, uint64_t reg)
 {
-	return c->machine == EM_X86_64 ? slot_x86(reg) : slot_arm64(reg);
+	return cfi__slot(c->machine, reg);
 }
 
 /* ---- running a program ---- */

@@ -48,6 +48,9 @@ struct cfi_rule {
 	struct cfi_place slots[SLOT_CNT];
 };
 
+/* The slot of a register's DWARF number, SLOT_NONE if it is not followed. */
+uint8_t cfi__slot(uint16_t machine, uint64_t reg);
+
 struct cfi;
 
 struct cfi_sink {

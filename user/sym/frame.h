@@ -16,7 +16,8 @@ enum frame_kind {
 
 struct frame {
 	uint64_t address;     /* in the target, as unwound */
-	uint64_t offset;      /* from the start of the function; 0 for inlined frames */
+	uint64_t offset;      /* from the start of the function, 0 for inlined frames; without a
+			       * function the address in the module's file, as addr2line takes it */
 	const char *function; /* demangled; NULL = unknown */
 	const char *file;     /* source file as the debug information names it; NULL = unknown */
 	uint32_t line;        /* 0 = unknown */

@@ -243,21 +243,26 @@ static int is_layered(int fd)
 	return fs.f_type == OVERLAYFS_SUPER_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC;
 }
 
-static int check_same(int fd, const struct map_region *r)
+static int check_same(const struct stat *st, int fd, const struct map_region *r)
+{
+	if (st->st_ino == r->inode && major(st->st_dev) == r->dev_major &&
+	    minor(st->st_dev) == r->dev_minor)
+		return 0;
+	return is_layered(fd) ? 0 : -ESTALE;
+}
+
+static int check(int fd, const struct map_region *r)
 {
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return -errno;
 	if (!S_ISREG(st.st_mode))
-		return -ENOENT;
-	if (st.st_ino == r->inode && major(st.st_dev) == r->dev_major &&
-	    minor(st.st_dev) == r->dev_minor)
-		return 0;
-	return is_layered(fd) ? 0 : -ESTALE;
+		return -EINVAL;
+	return r ? check_same(&st, fd, r) : 0;
 }
 
-/* Takes over path_fd (O_PATH). */
+/* Takes over path_fd (O_PATH). r: the mapping it must belong to, or NULL. */
 static int reopen(int path_fd, const struct map_region *r)
 {
 	char path[64];
@@ -265,7 +270,7 @@ static int reopen(int path_fd, const struct map_region *r)
 
 	if (path_fd < 0)
 		return path_fd;
-	err = check_same(path_fd, r);
+	err = check(path_fd, r);
 	if (err) {
 		close(path_fd);
 		return err;
@@ -290,7 +295,7 @@ static int look_at_mapping(pid_t pid, const struct map_region *r)
 }
 
 /* The name below the target's root; links in it stay below that root. */
-static int look_at_path(pid_t pid, const struct map_region *r)
+static int look_at_path(pid_t pid, const char *path)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
 	char root[64];
@@ -300,7 +305,7 @@ static int look_at_path(pid_t pid, const struct map_region *r)
 	root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0)
 		return -errno;
-	fd = syscall(SYS_openat2, root_fd, r->path, &how, sizeof(how));
+	fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 	err = -errno;
 	close(root_fd);
 	return fd < 0 ? err : fd;
@@ -325,8 +330,13 @@ int maps__open_file(pid_t pid, const struct map_region *r)
 		return -ENOENT;
 	fd = reopen(look_at_mapping(pid, r), r);
 	if (fd < 0 && !r->deleted)
-		fd = reopen(look_at_path(pid, r), r);
+		fd = reopen(look_at_path(pid, r->path), r);
 	else if (fd < 0)
 		fd = reopen(look_at_exe(pid), r);
 	return fd;
+}
+
+int maps__open_in_root(pid_t pid, const char *path)
+{
+	return reopen(look_at_path(pid, path), NULL);
 }

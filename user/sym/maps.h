@@ -38,5 +38,8 @@ const struct map_region *maps__find(const struct maps *m, uint64_t address);
 
 /* Read-only descriptor of the mapped file. -ENOENT: gone; -ESTALE: another file stands there. */
 int maps__open_file(pid_t pid, const struct map_region *r);
+/* Read-only descriptor of a regular file by its path in the target's root; links stay below that
+ * root. -EINVAL: not a regular file; -errno. */
+int maps__open_in_root(pid_t pid, const char *path);
 
 #endif /* SEEP_SYM_MAPS_H */

@@ -2,8 +2,10 @@
 /*
  * symbolizer.h - from a process's addresses to functions, files and lines.
  *
- * Caches ELF files, unwind tables and debug information by build-id (or device and inode) across
- * processes; a target is a process with its mappings. Strings live as long as the symbolizer.
+ * Caches ELF files, unwind tables and debug information across processes, by device, inode, size
+ * and time of change: a build-id is the file's own claim, and one container's claim must not name
+ * another's code. A target is a process with its mappings; it may exit, its files are kept open.
+ * Strings live as long as the symbolizer. One thread at a time.
  */
 #ifndef SEEP_SYM_SYMBOLIZER_H
 #define SEEP_SYM_SYMBOLIZER_H
@@ -23,7 +25,9 @@ struct symbolizer_cfg {
 };
 
 struct symbolizer *symbolizer__new(const struct symbolizer_cfg *cfg); /* NULL: out of memory */
-void symbolizer__free(struct symbolizer *s);
+void symbolizer__free(struct symbolizer *s); /* after its targets */
+/* Memory held by caches. */
+size_t symbolizer__held(const struct symbolizer *s);
 
 /* Mappings are read now and again when an address is not found in them. 0, -ESRCH, -EACCES. */
 int sym_target__new(struct symbolizer *s, pid_t pid, struct sym_target **ret_target);
@@ -35,7 +39,8 @@ int sym_target__walk(struct sym_target *t, const struct seep_regs *regs, const v
 
 /*
  * Frames of one address, innermost inlined function first. is_return: 1 for return addresses
- * (looked up one byte before). Always at least one frame, with what is known. Returns the count.
+ * (looked up one byte before). Always at least one frame (cap > 0), with what is known: without a
+ * function, `offset` is the address in the module's file. Returns the count.
  */
 int sym_target__frames(struct sym_target *t, uint64_t address, int is_return, struct frame *frames,
 		       int cap);

@@ -28,6 +28,7 @@ struct expression {
 };
 
 struct unwind_table {
+	uint16_t machine;
 	uint64_t base;
 	struct row *rows;
 	size_t row_cnt, row_cap;
@@ -264,6 +265,7 @@ int unwind_table__new(struct elf_file *e, struct unwind_table **ret_table)
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
+	t->machine = elf_file__machine(e);
 	err = build(t, e);
 	if (err == -E2BIG) /* beyond our bounds: what was read counts */
 		err = -EINVAL;
@@ -311,6 +313,11 @@ size_t unwind_table__rows(const struct unwind_table *t)
 }
 
 /* ---- looking up ---- */
+
+uint16_t unwind_table__machine(const struct unwind_table *t)
+{
+	return t->machine;
+}
 
 const struct cfi_rule *unwind_table__rule(const struct unwind_table *t, uint64_t vaddr)
 {

@@ -6,6 +6,7 @@
 #include "cfi.h"
 #include "unwind.h"
 
+uint16_t unwind_table__machine(const struct unwind_table *t);
 /* The rule that holds at vaddr, or NULL. */
 const struct cfi_rule *unwind_table__rule(const struct unwind_table *t, uint64_t vaddr);
 /* Expression `n` of the table's rules. */

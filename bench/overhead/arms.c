@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "peers.skel.h"
@@ -20,6 +22,7 @@ static const char *const names[] = {
 	[ARM_OFF] = "off",
 	[ARM_SEEP] = "seep (tp_btf)",
 	[ARM_SEEP_RAW] = "seep (raw_tp fallback)",
+	[ARM_EMPTY] = "floor: tp_btf, empty program",
 	[ARM_NAIVE] = "peer: tp_btf + hash update",
 	[ARM_CLASSIC_EMPTY] = "peer: tracepoint, empty program",
 	[ARM_CLASSIC_HASH] = "peer: tracepoint + hash update",
@@ -38,6 +41,7 @@ static int load_peer(struct arm *arm, enum arm_id id)
 	if (!peers)
 		return -errno;
 	arm->peers = peers;
+	bpf_program__set_autoload(peers->progs.empty_btf, id == ARM_EMPTY);
 	bpf_program__set_autoload(peers->progs.naive_btf, id == ARM_NAIVE);
 	bpf_program__set_autoload(peers->progs.classic_empty, id == ARM_CLASSIC_EMPTY);
 	bpf_program__set_autoload(peers->progs.classic_hash, id == ARM_CLASSIC_HASH);
@@ -76,4 +80,31 @@ void arm__off(struct arm *arm)
 	rss_probe__free(arm->probe);
 	peers_bpf__destroy(arm->peers);
 	free(arm);
+}
+
+static int is_on_rss_stat(uint32_t link_id)
+{
+	char name[32] = "";
+	struct bpf_link_info info = {
+		.raw_tracepoint.tp_name = (uintptr_t)name,
+		.raw_tracepoint.tp_name_len = sizeof(name),
+	};
+	uint32_t len = sizeof(info);
+	int fd = bpf_link_get_fd_by_id(link_id), err;
+
+	if (fd < 0)
+		return 0;
+	err = bpf_obj_get_info_by_fd(fd, &info, &len);
+	close(fd);
+	return !err && info.type == BPF_LINK_TYPE_RAW_TRACEPOINT && !strcmp(name, "rss_stat");
+}
+
+int arm__others(void)
+{
+	uint32_t id = 0;
+	int cnt = 0;
+
+	while (!bpf_link_get_next_id(id, &id))
+		cnt += is_on_rss_stat(id);
+	return cnt;
 }

@@ -74,7 +74,7 @@ struct quality {
 struct quality score_rule(const struct outcomes *o, int rule, double threshold, const char *shape,
 			  int boot);
 struct hit score_one(const struct outcome *o, int rule, double threshold);
-/* When alarms opened, on the clock of the series; returns how many, of which up to cap are filled. */
+/* When alarms opened, on the clock of the series: how many, of which up to cap are filled in. */
 size_t list_alarms(const struct outcome *o, int rule, double threshold, double *ret_s, size_t cap);
 /* The threshold with the best F1. */
 double best_threshold(const struct outcomes *o, int rule);

@@ -3,8 +3,8 @@
  * load.c - recordings with labels, as series that can be run.
  *
  * Labels are one flat JSON object: "name":{"leak":bool,"onset_s":t,"leaked_bytes_end":n,
- * "shape":"..","half":"tune"|"report"}; shape and half may be missing. What leaked between the onset and the end is taken as a
- * straight line, which only the column "lost" depends on.
+ * "shape":"..","half":"tune"|"report"}; shape and half may be missing. What leaked between the
+ * onset and the end is taken as a straight line, which only the column "lost" depends on.
  */
 #include <errno.h>
 #include <math.h>

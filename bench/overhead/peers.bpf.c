@@ -62,6 +62,13 @@ int naive_btf(u64 *ctx)
 	return 0;
 }
 
+/* What it costs that any program runs at all. */
+SEC("tp_btf/rss_stat")
+int empty_btf(u64 *ctx)
+{
+	return 0;
+}
+
 /* The format file's fields, after the 8 bytes common to all tracepoints. */
 struct rss_stat_args {
 	u64 common;

@@ -5,8 +5,8 @@
  * Each load gives the CPU time it took, the kernel's part included, in nanoseconds an operation:
  * the machine may be shared, and waiting is not the probe's doing. 0 when the load failed.
  */
-#ifndef SEEP_BENCH_WATCH_LOADS_H
-#define SEEP_BENCH_WATCH_LOADS_H
+#ifndef SEEP_BENCH_OVERHEAD_LOADS_H
+#define SEEP_BENCH_OVERHEAD_LOADS_H
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -41,4 +41,4 @@ struct sleepers {
 int sleepers__start(struct sleepers *s, size_t cnt);
 void sleepers__end(struct sleepers *s);
 
-#endif /* SEEP_BENCH_WATCH_LOADS_H */
+#endif /* SEEP_BENCH_OVERHEAD_LOADS_H */

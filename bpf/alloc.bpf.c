@@ -1,0 +1,840 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/*
+ * alloc.bpf.c - sampled probes on the allocators of one process.
+ *
+ * A hit that is not sampled is decided on registers alone and asks for no return probe (sessions,
+ * kernel 6.13; before, the return probe finds no slot). A sampled call takes its stack at entry,
+ * waits in the thread's slot for its result, and then lives in seep_live until it is freed. Each
+ * sample carries its own weight, so the estimates stay unbiased when the period changes.
+ *
+ * Allocators call themselves: realloc moves a block with malloc and free, malloc maps memory. One
+ * allocation counts once, for the outermost call: functions that may contain others are always
+ * followed to their return, and what the thread calls meanwhile is left out; a caller inside
+ * an allocator's own text is left out as well.
+ *
+ * Direct mappings are few and large: all of them are kept (seep_regions), without sampling, so
+ * that partial unmaps can cut them to size.
+ *
+ * Only the probes' own threads touch a slot; the live table is shared by all CPUs. Records are
+ * copied out before they are deleted, and what could not be kept is counted by reason.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <seep/alloc.h>
+
+#include "compat.bpf.h"
+
+/* Set by the loader before load. */
+const volatile __u32 target_tgid = 0;
+const volatile __u64 page_bytes = 4096;
+const volatile __u64 min_mmap_bytes = 128 * 1024;
+const volatile __u64 follow_bytes = ~0ULL; /* follow calls of this size: they map memory inside */
+const volatile __u32 stack_chunks = 64;    /* how much stack to copy */
+
+/* Kept up to date by user space: where code is mapped, and the text of allocators. */
+struct seep_span code_spans[SEEP_CODE_SPANS];
+struct seep_text allocator_texts[SEEP_ALLOCATOR_TEXTS];
+
+/* Chance of being sampled, in 2^-32, by size class. Changed by user space as it likes. */
+__u64 thresholds[SEEP_SIZE_CLASSES];
+
+/* The target is no longer the program that was attached to. */
+__u32 target_state;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct seep_live_key);
+	__type(value, struct seep_live);
+} seep_live SEC(".maps");
+
+/* Direct mappings, by their first address. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, struct seep_live);
+} seep_regions SEC(".maps");
+
+/* One call of a thread between its entry and its return. */
+struct slot {
+	u64 sp;          /* at entry: tells this call from those inside it */
+	u64 out;         /* posix_memalign: where the pointer will be */
+	u64 old;         /* realloc: the block that is given back if the call succeeds */
+	struct seep_live live;
+	struct seep_live old_live;
+	bool is_sampled;
+	bool is_zero;    /* nothing was asked for */
+	bool has_old_live;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, struct slot);
+} seep_slots SEC(".maps");
+
+/* Stacks that user space has: not sent again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u32);
+} seep_sent SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 * 1024 * 1024);
+} seep_stacks SEC(".maps");
+
+/* What each probe is, by its address: for kernels without attach cookies (before 5.15). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, u64);
+	__type(value, u64);
+} seep_sites SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SEEP_ALLOC_STAT_CNT);
+	__type(key, u32);
+	__type(value, u64);
+} seep_astats SEC(".maps");
+
+static const struct slot fresh_slot;
+
+#define SLOT_MAX_AGE_NS 1000000000ULL /* a call that never returned (longjmp) is forgotten */
+#define MAX_ERRNO       4095
+#define EEXIST          17
+#define MAP_ANONYMOUS   0x20
+#define PROT_WRITE      0x2
+#define SAMPLE_ALWAYS   (1ULL << 32)
+
+static __always_inline void add(enum seep_alloc_stat stat, u64 n)
+{
+	u32 key = stat;
+	u64 *value = bpf_map_lookup_elem(&seep_astats, &key);
+
+	if (value)
+		*value += n;
+}
+
+static __always_inline bool is_target(void)
+{
+	if (target_state)
+		return false;
+	if (bpf_get_current_pid_tgid() >> 32 == target_tgid)
+		return true;
+	add(SEEP_ALLOC_STAT_FOREIGN, 1);
+	return false;
+}
+
+/* ---- the live tables --------------------------------------------------------------------- */
+
+static __always_inline void count_freed(u64 weight_bytes)
+{
+	add(SEEP_ALLOC_STAT_FREES, 1);
+	add(SEEP_ALLOC_STAT_FREE_BYTES, weight_bytes);
+}
+
+static __always_inline void count_full(u64 weight_bytes)
+{
+	add(SEEP_ALLOC_STAT_LIVE_FULL, 1);
+	add(SEEP_ALLOC_STAT_LIVE_FULL_BYTES, weight_bytes);
+}
+
+static __always_inline struct seep_live_key live_key(u64 addr)
+{
+	struct seep_live_key key = {.addr = addr, .tgid = target_tgid};
+
+	return key;
+}
+
+static __always_inline bool is_region(u32 kind)
+{
+	return kind == SEEP_ALLOC_MMAP || kind == SEEP_ALLOC_MREMAP;
+}
+
+/* Enter a sample. Whatever stood at its address must have been freed unseen. */
+static __always_inline void insert(void *map, const void *key, const struct seep_live *live)
+{
+	struct seep_live *stale = bpf_map_lookup_elem(map, key);
+
+	if (stale) {
+		add(SEEP_ALLOC_STAT_MISSED_FREE, 1);
+		count_freed(stale->weight_bytes);
+	}
+	if (bpf_map_update_elem(map, key, live, BPF_ANY))
+		count_full(live->weight_bytes);
+}
+
+/*
+ * Put a record back: its call failed. Somebody else has got the address meanwhile only if it was
+ * freed after all.
+ */
+static __always_inline void restore(void *map, const void *key, const struct seep_live *live)
+{
+	long err = bpf_map_update_elem(map, key, live, BPF_NOEXIST);
+
+	if (err == -EEXIST)
+		count_freed(live->weight_bytes);
+	else if (err)
+		count_full(live->weight_bytes);
+}
+
+/* Take the record of a block out, if there is one. */
+static __always_inline bool take_block(u64 addr, struct seep_live *ret_live)
+{
+	struct seep_live_key key = live_key(addr);
+	struct seep_live *live = bpf_map_lookup_elem(&seep_live, &key);
+
+	if (!live)
+		return false;
+	*ret_live = *live;
+	return !bpf_map_delete_elem(&seep_live, &key);
+}
+
+/* What is left of a mapping after a part of it went. */
+static __always_inline void keep_rest(u64 lo, u64 hi, const struct seep_live *live)
+{
+	struct seep_live rest = *live;
+
+	rest.size_bytes = hi - lo;
+	rest.weight_bytes = hi - lo;
+	if (bpf_map_update_elem(&seep_regions, &lo, &rest, BPF_ANY))
+		count_full(rest.weight_bytes);
+}
+
+/* Take a mapping, or its first `bytes`, out, if one begins at the address. */
+static __always_inline bool take_region(u64 addr, u64 bytes, struct seep_live *ret_live)
+{
+	struct seep_live *live = bpf_map_lookup_elem(&seep_regions, &addr);
+
+	if (!live)
+		return false;
+	*ret_live = *live;
+	if (bpf_map_delete_elem(&seep_regions, &addr))
+		return false;
+	if (ret_live->size_bytes > bytes) {
+		keep_rest(addr + bytes, addr + ret_live->size_bytes, ret_live);
+		ret_live->size_bytes = bytes;
+		ret_live->weight_bytes = bytes;
+	}
+	return true;
+}
+
+/* ---- sampling ---------------------------------------------------------------------------- */
+
+/* Four classes for each power of two; sizes below 8 each have their own. */
+static __always_inline u32 size_class(u64 size)
+{
+	u64 v = size;
+	u32 log = 0;
+
+	if (size < 8)
+		return size;
+	if (v >= 1ULL << 32) {
+		v >>= 32;
+		log += 32;
+	}
+	if (v >= 1 << 16) {
+		v >>= 16;
+		log += 16;
+	}
+	if (v >= 1 << 8) {
+		v >>= 8;
+		log += 8;
+	}
+	if (v >= 1 << 4) {
+		v >>= 4;
+		log += 4;
+	}
+	if (v >= 1 << 2) {
+		v >>= 2;
+		log += 2;
+	}
+	if (v >= 1 << 1)
+		log += 1;
+	return (log - 1) * 4 + ((size >> (log - 2)) & 3);
+}
+
+static __always_inline u64 threshold_of(u64 size)
+{
+	return thresholds[size_class(size) & (SEEP_SIZE_CLASSES - 1)];
+}
+
+/* size / probability. 16 bits of fraction; exact where everything is sampled. */
+static __always_inline u64 weigh(u64 size, u64 threshold)
+{
+	u64 inverse;
+
+	if (threshold >= SAMPLE_ALWAYS || !threshold)
+		return size;
+	inverse = ((1ULL << 48) + threshold / 2) / threshold;
+	return (size * inverse + (1 << 15)) >> 16;
+}
+
+/* ---- stacks ------------------------------------------------------------------------------ */
+
+#if defined(__TARGET_ARCH_x86)
+static __always_inline void read_regs(const struct pt_regs *ctx, struct seep_regs *regs)
+{
+	regs->ip = ctx->ip;
+	regs->sp = ctx->sp;
+	regs->bp = ctx->bp;
+	regs->saved[0] = ctx->bx;
+	regs->saved[1] = ctx->r12;
+	regs->saved[2] = ctx->r13;
+	regs->saved[3] = ctx->r14;
+	regs->saved[4] = ctx->r15;
+}
+
+static __always_inline u64 caller_of(const struct pt_regs *ctx)
+{
+	u64 address = 0;
+
+	bpf_probe_read_user(&address, sizeof(address), (void *)ctx->sp);
+	return address;
+}
+
+/* The stack pointer at entry of the call that returns now: the return address is popped. */
+static __always_inline u64 entry_sp(const struct pt_regs *ctx)
+{
+	return ctx->sp - 8;
+}
+#elif defined(__TARGET_ARCH_arm64)
+static __always_inline void read_regs(const struct pt_regs *ctx, struct seep_regs *regs)
+{
+	int i;
+
+	regs->ip = ctx->pc;
+	regs->sp = ctx->sp;
+	regs->bp = ctx->regs[29];
+#pragma unroll
+	for (i = 0; i < 10; i++)
+		regs->saved[i] = ctx->regs[19 + i];
+	regs->saved[10] = ctx->regs[30];
+}
+
+static __always_inline u64 caller_of(const struct pt_regs *ctx)
+{
+	return ctx->regs[30];
+}
+
+static __always_inline u64 entry_sp(const struct pt_regs *ctx)
+{
+	return ctx->sp;
+}
+#endif
+
+static __always_inline u64 mix(u64 hash, u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 32;
+}
+
+static __always_inline bool is_in(const struct seep_span *span, u64 address)
+{
+	return address - span->lo < span->bytes;
+}
+
+static __always_inline bool is_code(u64 word)
+{
+	return is_in(&code_spans[0], word) || is_in(&code_spans[1], word);
+}
+
+/*
+ * Two stacks are the same when the code addresses on them are: data in between (counters,
+ * pointers) changes from call to call and says nothing of the path. All that would be copied is
+ * looked at, so equal ids mean equal chains. Dead addresses below live frames only make more ids.
+ */
+static __noinline u64 hash_stack(u64 sp, u64 seed, u32 *ret_bytes)
+{
+	u64 words[SEEP_STACK_CHUNK / 8], hash = seed;
+	u32 i, j;
+
+	for (i = 0; i < SEEP_STACK_BYTES_MAX / SEEP_STACK_CHUNK && i < stack_chunks; i++) {
+		if (bpf_probe_read_user(words, sizeof(words),
+					(void *)(sp + i * SEEP_STACK_CHUNK)))
+			break;
+		for (j = 0; j < SEEP_STACK_CHUNK / 8; j++)
+			if (is_code(words[j]))
+				hash = mix(hash, words[j]);
+	}
+	*ret_bytes = i * SEEP_STACK_CHUNK;
+	return hash;
+}
+
+static __always_inline u64 wakeup_flags(void)
+{
+	u64 avail = bpf_ringbuf_query(&seep_stacks, BPF_RB_AVAIL_DATA);
+	u64 size = bpf_ringbuf_query(&seep_stacks, BPF_RB_RING_SIZE);
+
+	return avail > size / 4 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+/* `cap` is a constant: the ring wants to know a record's size beforehand. */
+static __always_inline bool send_record(const struct pt_regs *ctx, u32 kind, u64 stack_id,
+					u64 bytes, const u32 cap)
+{
+	struct seep_stack *rec = bpf_ringbuf_reserve(&seep_stacks, sizeof(*rec) + cap, 0);
+	u64 id = bpf_get_current_pid_tgid();
+
+	if (!rec) {
+		add(SEEP_ALLOC_STAT_RING_FULL, 1);
+		return false;
+	}
+	__builtin_memset(rec, 0, sizeof(*rec));
+	rec->stack_id = stack_id;
+	read_regs(ctx, &rec->regs);
+	rec->tgid = id >> 32;
+	rec->tid = id;
+	rec->kind = kind;
+	asm volatile("" : "+r"(bytes)); /* the verifier wants to see the bound here */
+	if (bytes > cap)
+		bytes = cap;
+	if (!bpf_probe_read_user(rec + 1, bytes, (void *)rec->regs.sp))
+		rec->stack_bytes = bytes;
+	else
+		add(SEEP_ALLOC_STAT_BAD_STACK, 1);
+	bpf_ringbuf_submit(rec, wakeup_flags());
+	add(SEEP_ALLOC_STAT_STACKS, 1);
+	return true;
+}
+
+static __always_inline bool send_stack(const struct pt_regs *ctx, u32 kind, u64 stack_id, u64 bytes)
+{
+	if (bytes <= 2048)
+		return send_record(ctx, kind, stack_id, bytes, 2048);
+	if (bytes <= 4096)
+		return send_record(ctx, kind, stack_id, bytes, 4096);
+	if (bytes <= 8192)
+		return send_record(ctx, kind, stack_id, bytes, 8192);
+	if (bytes <= 16384)
+		return send_record(ctx, kind, stack_id, bytes, 16384);
+	return send_record(ctx, kind, stack_id, bytes, SEEP_STACK_BYTES_MAX);
+}
+
+/* Name the stack, and send it if user space has not got it. */
+static __noinline u64 capture(struct pt_regs *ctx, u32 kind)
+{
+	struct seep_regs regs = {};
+	u32 bytes = 0, one = 1;
+	u64 stack_id;
+
+	read_regs(ctx, &regs);
+	stack_id = hash_stack(regs.sp, mix(mix(kind, regs.ip), caller_of(ctx)), &bytes);
+	if (!bytes)
+		add(SEEP_ALLOC_STAT_BAD_STACK, 1);
+	if (bpf_map_lookup_elem(&seep_sent, &stack_id))
+		return stack_id;
+	if (send_stack(ctx, kind, stack_id, bytes))
+		bpf_map_update_elem(&seep_sent, &stack_id, &one, BPF_ANY);
+	return stack_id;
+}
+
+/* ---- entry ------------------------------------------------------------------------------- */
+
+/* What is asked for. */
+struct request {
+	u64 size;
+	u64 old;
+	u64 old_bytes;
+	u64 out;
+};
+
+static __always_inline u64 product(u64 n, u64 size)
+{
+	u64 most = n ? ~0ULL / n : ~0ULL;
+
+	asm volatile("" : "+r"(most)); /* or clang makes a 128-bit product of it */
+	return size > most ? ~0ULL : n * size;
+}
+
+static __always_inline u64 whole_pages(u64 bytes)
+{
+	return (bytes + page_bytes - 1) & ~(page_bytes - 1);
+}
+
+/* Memory, not address space: reservations (PROT_NONE) and files are left out. */
+static __always_inline u64 mapped_bytes(const struct pt_regs *ctx)
+{
+	if (!(PT_REGS_PARM4(ctx) & MAP_ANONYMOUS) || !(PT_REGS_PARM3(ctx) & PROT_WRITE))
+		return 0;
+	return whole_pages(PT_REGS_PARM2(ctx));
+}
+
+static __always_inline void read_request(const struct pt_regs *ctx, u32 kind, struct request *req)
+{
+	switch (kind) {
+	case SEEP_ALLOC_MALLOC:
+		req->size = PT_REGS_PARM1(ctx);
+		break;
+	case SEEP_ALLOC_CALLOC:
+		req->size = product(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
+		break;
+	case SEEP_ALLOC_REALLOC:
+		req->old = PT_REGS_PARM1(ctx);
+		req->size = PT_REGS_PARM2(ctx);
+		break;
+	case SEEP_ALLOC_REALLOCARRAY:
+		req->old = PT_REGS_PARM1(ctx);
+		req->size = product(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
+		break;
+	case SEEP_ALLOC_ALIGNED:
+		req->size = PT_REGS_PARM2(ctx);
+		break;
+	case SEEP_ALLOC_POSIX_MEMALIGN:
+		req->out = PT_REGS_PARM1(ctx);
+		req->size = PT_REGS_PARM3(ctx);
+		break;
+	case SEEP_ALLOC_MMAP:
+		req->size = mapped_bytes(ctx);
+		break;
+	case SEEP_ALLOC_MREMAP:
+		req->old = PT_REGS_PARM1(ctx);
+		req->old_bytes = whole_pages(PT_REGS_PARM2(ctx));
+		req->size = whole_pages(PT_REGS_PARM3(ctx));
+		break;
+	}
+}
+
+/* The call of this thread that is still waiting for its return, if it contains this one. */
+static __always_inline bool is_nested(const struct slot *slot, u64 sp, u64 now)
+{
+	return sp <= slot->sp && now - slot->live.at_ns < SLOT_MAX_AGE_NS;
+}
+
+/* Called by an allocator for itself? Mappings are by any; blocks by one that wraps another. */
+static __always_inline bool is_internal(const struct pt_regs *ctx, u64 site)
+{
+	bool is_mapping = is_region(SEEP_SITE_KIND(site));
+	u32 own = SEEP_SITE_TEXT(site), i;
+	u64 caller = caller_of(ctx);
+
+#pragma unroll
+	for (i = 0; i < SEEP_ALLOCATOR_TEXTS; i++) {
+		if (!is_in(&allocator_texts[i].span, caller))
+			continue;
+		if (i == own)
+			return !(site & SEEP_SITE_OWN_CALLERS);
+		return is_mapping || allocator_texts[i].shadows;
+	}
+	return false;
+}
+
+static __always_inline void take_old(struct slot *slot, const struct request *req, u32 kind)
+{
+	slot->old = req->old;
+	if (is_region(kind))
+		slot->has_old_live = take_region(req->old, req->old_bytes, &slot->old_live);
+	else if (req->old)
+		slot->has_old_live = take_block(req->old, &slot->old_live);
+}
+
+static __always_inline struct slot *new_slot(u32 tid)
+{
+	struct slot *slot = NULL;
+
+	if (!bpf_map_update_elem(&seep_slots, &tid, &fresh_slot, BPF_ANY))
+		slot = bpf_map_lookup_elem(&seep_slots, &tid);
+	if (!slot)
+		add(SEEP_ALLOC_STAT_SLOT_FULL, 1);
+	return slot;
+}
+
+/* Wait for the result of this call. Returns 1 if its return is wanted. */
+static __noinline int follow(struct pt_regs *ctx, struct request *req, u64 site, u64 threshold)
+{
+	u32 tid = bpf_get_current_pid_tgid(), kind = SEEP_SITE_KIND(site);
+	u64 now = bpf_ktime_get_boot_ns();
+	struct slot *slot;
+
+	slot = bpf_map_lookup_elem(&seep_slots, &tid);
+	if (slot && is_nested(slot, PT_REGS_SP(ctx), now))
+		return 0;
+	if (is_internal(ctx, site))
+		return 0;
+	slot = new_slot(tid);
+	if (!slot)
+		return 0;
+	slot->sp = PT_REGS_SP(ctx);
+	slot->out = req->out;
+	slot->live.at_ns = now;
+	slot->live.tid = tid;
+	slot->live.kind = kind;
+	slot->live.size_bytes = req->size ?: 1;
+	slot->is_zero = !req->size;
+	slot->is_sampled = threshold != 0;
+	if (threshold) {
+		slot->live.weight_bytes = weigh(slot->live.size_bytes, threshold);
+		slot->live.stack_id = capture(ctx, kind);
+	}
+	take_old(slot, req, kind);
+	return 1;
+}
+
+/* The chance this request was drawn with; 0 if it was not. */
+static __always_inline u64 draw(u32 kind, u64 size)
+{
+	u64 threshold;
+
+	if (is_region(kind))
+		return size >= min_mmap_bytes ? SAMPLE_ALWAYS : 0;
+	threshold = threshold_of(size);
+	return bpf_get_prandom_u32() < threshold ? threshold : 0;
+}
+
+static __always_inline u64 site_of(struct pt_regs *ctx)
+{
+	u64 ip, *site;
+
+	if (has_attach_cookie())
+		return bpf_get_attach_cookie(ctx);
+	ip = PT_REGS_IP(ctx);
+	site = bpf_map_lookup_elem(&seep_sites, &ip);
+	return site ? *site : 0;
+}
+
+static __always_inline void count_hit(u64 site)
+{
+	add(SEEP_ALLOC_STAT_HITS, 1);
+	if (site & SEEP_SITE_STEPPED)
+		add(SEEP_ALLOC_STAT_STEPPED_HITS, 1);
+}
+
+static __always_inline int on_entry(struct pt_regs *ctx)
+{
+	u64 site = site_of(ctx), threshold;
+	struct request req = {};
+
+	if (!is_target())
+		return 0;
+	count_hit(site);
+	read_request(ctx, SEEP_SITE_KIND(site), &req);
+	threshold = draw(SEEP_SITE_KIND(site), req.size);
+	if (!threshold && !(site & SEEP_SITE_FOLLOW) && req.size < follow_bytes)
+		return 0;
+	return follow(ctx, &req, site, threshold);
+}
+
+/* ---- return ------------------------------------------------------------------------------ */
+
+static __always_inline u64 result_of(const struct pt_regs *ctx, const struct slot *slot)
+{
+	u64 result = PT_REGS_RC(ctx), address = 0;
+
+	if (is_region(slot->live.kind))
+		return result > ~0ULL - MAX_ERRNO ? 0 : result;
+	if (slot->live.kind != SEEP_ALLOC_POSIX_MEMALIGN)
+		return result;
+	if (!(u32)result)
+		bpf_probe_read_user(&address, sizeof(address), (void *)slot->out);
+	return address;
+}
+
+/* realloc(p, 0) that gives NULL has freed the block, on every allocator that gives NULL. */
+static __always_inline bool has_failed(const struct slot *slot, u64 result)
+{
+	bool may_free = slot->live.kind == SEEP_ALLOC_REALLOC ||
+			slot->live.kind == SEEP_ALLOC_REALLOCARRAY;
+
+	return !result && !(may_free && slot->old && slot->is_zero);
+}
+
+static __always_inline void give_back(const struct slot *slot)
+{
+	struct seep_live_key key = live_key(slot->old);
+
+	if (is_region(slot->live.kind))
+		restore(&seep_regions, &slot->old, &slot->old_live);
+	else
+		restore(&seep_live, &key, &slot->old_live);
+}
+
+static __always_inline void keep(const struct slot *slot, u64 address)
+{
+	struct seep_live_key key = live_key(address);
+
+	add(SEEP_ALLOC_STAT_ALLOCS, 1);
+	add(SEEP_ALLOC_STAT_ALLOC_BYTES, slot->live.weight_bytes);
+	if (is_region(slot->live.kind))
+		insert(&seep_regions, &address, &slot->live);
+	else
+		insert(&seep_live, &key, &slot->live);
+}
+
+static __always_inline void settle(const struct slot *slot, u64 result)
+{
+	if (has_failed(slot, result)) {
+		add(SEEP_ALLOC_STAT_FAILED, 1);
+		if (slot->has_old_live)
+			give_back(slot);
+		return;
+	}
+	if (slot->has_old_live)
+		count_freed(slot->old_live.weight_bytes);
+	if (slot->is_sampled && result)
+		keep(slot, result);
+}
+
+static __noinline int on_return(struct pt_regs *ctx)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	struct slot *slot;
+
+	if (!is_target())
+		return 0;
+	add(SEEP_ALLOC_STAT_RETURNS, 1);
+	slot = bpf_map_lookup_elem(&seep_slots, &tid);
+	if (!slot || slot->sp != entry_sp(ctx))
+		return 0;
+	/* the slot is the thread's own: nobody else can take it meanwhile */
+	settle(slot, result_of(ctx, slot));
+	bpf_map_delete_elem(&seep_slots, &tid);
+	return 0;
+}
+
+/* ---- programs ---------------------------------------------------------------------------- */
+
+/* 0: the return is wanted; 1: it is not. */
+SEC("uprobe")
+int seep_session(struct pt_regs *ctx)
+{
+	if (is_session_return(ctx))
+		return on_return(ctx);
+	return on_entry(ctx) ? 0 : 1;
+}
+
+SEC("uprobe")
+int seep_entry(struct pt_regs *ctx)
+{
+	on_entry(ctx);
+	return 0;
+}
+
+SEC("uretprobe")
+int seep_return(struct pt_regs *ctx)
+{
+	return on_return(ctx);
+}
+
+SEC("uprobe")
+int seep_free(struct pt_regs *ctx)
+{
+	u64 addr = PT_REGS_PARM1(ctx);
+	struct seep_live live;
+
+	if (!is_target())
+		return 0;
+	count_hit(site_of(ctx));
+	if (addr && take_block(addr, &live))
+		count_freed(live.weight_bytes);
+	return 0;
+}
+
+/* A range of addresses that is unmapped. */
+struct cut {
+	u64 lo, hi;
+};
+
+static long cut_region(struct bpf_map *map, const u64 *start, struct seep_live *live,
+		       struct cut *cut)
+{
+	u64 lo = *start, hi = lo + live->size_bytes;
+	struct seep_live copy;
+
+	if (hi <= cut->lo || lo >= cut->hi)
+		return 0;
+	copy = *live;
+	if (bpf_map_delete_elem(&seep_regions, &lo))
+		return 0;
+	if (lo < cut->lo)
+		keep_rest(lo, cut->lo, &copy);
+	if (hi > cut->hi)
+		keep_rest(cut->hi, hi, &copy);
+	add(SEEP_ALLOC_STAT_FREES, lo >= cut->lo && hi <= cut->hi);
+	add(SEEP_ALLOC_STAT_FREE_BYTES,
+	    (hi < cut->hi ? hi : cut->hi) - (lo > cut->lo ? lo : cut->lo));
+	return 0;
+}
+
+/* What munmap takes: false if it will refuse. */
+static __always_inline bool read_cut(const struct pt_regs *ctx, struct cut *ret_cut)
+{
+	u64 lo = PT_REGS_PARM1(ctx), bytes = whole_pages(PT_REGS_PARM2(ctx));
+
+	if (lo & (page_bytes - 1) || !bytes || lo + bytes < lo)
+		return false;
+	ret_cut->lo = lo;
+	ret_cut->hi = lo + bytes;
+	return true;
+}
+
+/* 69c087ba6225 ("bpf: Add bpf_for_each_map_elem() helper", 5.13). */
+SEC("uprobe")
+int seep_munmap(struct pt_regs *ctx)
+{
+	struct seep_live *whole;
+	struct cut cut;
+
+	if (!is_target())
+		return 0;
+	count_hit(site_of(ctx));
+	if (!read_cut(ctx, &cut))
+		return 0;
+	whole = bpf_map_lookup_elem(&seep_regions, &cut.lo);
+	if (whole && whole->size_bytes == cut.hi - cut.lo)
+		cut_region(NULL, &cut.lo, whole, &cut);
+	else
+		bpf_for_each_map_elem(&seep_regions, cut_region, &cut, 0);
+	return 0;
+}
+
+/* Before it: only what begins where the unmapped range does. */
+SEC("uprobe")
+int seep_munmap_exact(struct pt_regs *ctx)
+{
+	struct seep_live live;
+	struct cut cut;
+
+	if (!is_target())
+		return 0;
+	count_hit(site_of(ctx));
+	if (read_cut(ctx, &cut) && take_region(cut.lo, cut.hi - cut.lo, &live))
+		count_freed(live.weight_bytes);
+	return 0;
+}
+
+/* A thread that dies inside a call leaves no slot for the next one with its number. */
+SEC("raw_tp/sched_process_exit")
+int seep_aexit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (void *)ctx->args[0];
+	u32 tid;
+
+	if ((u32)BPF_CORE_READ(task, tgid) != target_tgid)
+		return 0;
+	tid = BPF_CORE_READ(task, pid);
+	bpf_map_delete_elem(&seep_slots, &tid);
+	if (!BPF_CORE_READ(task, signal, live.counter))
+		target_state = SEEP_TARGET_EXITED;
+	return 0;
+}
+
+/* Another program runs there now: nothing that was allocated exists any more. */
+SEC("raw_tp/sched_process_exec")
+int seep_aexec(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (void *)ctx->args[0];
+
+	if ((u32)BPF_CORE_READ(task, tgid) == target_tgid)
+		target_state = SEEP_TARGET_EXECED;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * drill.c - see drill.h.
+ *
+ * Each thread serves one target at a time: choose, count, then slice, report and rest until the
+ * target is no longer wanted. Everything the threads share is under one mutex; traces, symbols
+ * and ledgers are a thread's own, so symbolizing never delays the agent's loop.
+ */
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "../base/clock.h"
+#include "drill.h"
+#include "ledger.h"
+#include "trace.h"
+
+#define BUDGET_SHARE   0.01
+#define MAX_TARGETS    2
+#define SLICE_SHARE    24    /* a slice is this share of the window... */
+#define SLICE_MIN_S    1.0   /* ...but no shorter, */
+#define SLICE_MAX_S    60.0  /* nor longer */
+#define COUNT_S        0.25  /* of the counting slice */
+#define COUNT_BYTES    (1ULL << 40) /* sampling so rare that it only counts */
+#define SAMPLE_BYTES   (512u << 10)
+#define REST_MIN_S     0.5
+#define SITES_TOP      10
+#define RESULTS_MAX    16
+
+struct slot {
+	struct drill *drill;
+	pthread_t thread;
+	struct seep_task_id id; /* tgid 0: idle */
+};
+
+struct drill {
+	struct drill_cfg cfg;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;   /* the wanted list, or stop */
+	int stop_fd;              /* readable: all traces end */
+	int result_fd;
+	int stopping;
+	struct seep_task_id wanted[DRILL_WANTED_MAX];
+	size_t wanted_cnt;
+	struct slot slots[DRILL_TARGETS_MAX];
+	unsigned slot_cnt;
+	struct drill_result results[RESULTS_MAX]; /* references are the queue's */
+	size_t result_cnt;
+};
+
+/* One target while it is served; the thread's own. */
+struct visit {
+	struct drill *d;
+	struct seep_task_id id;
+	struct ledger *ledger;
+	json_t *not_seen;
+	double began_s, watched_s;
+	double hit_share;    /* cost per second while attached, as a share of a core */
+	uint64_t hits, cost_ns;
+	unsigned slices;
+};
+
+static int same_task(const struct seep_task_id *a, const struct seep_task_id *b)
+{
+	return a->tgid == b->tgid && a->start_ns == b->start_ns;
+}
+
+static double now_s(void)
+{
+	return clock__boot_ns() / 1e9;
+}
+
+/* ---- shared state, under the lock -------------------------------------------------------- */
+
+static int is_wanted(const struct drill *d, const struct seep_task_id *id)
+{
+	size_t i;
+
+	for (i = 0; i < d->wanted_cnt; i++)
+		if (same_task(&d->wanted[i], id))
+			return 1;
+	return 0;
+}
+
+static int is_served(const struct drill *d, const struct seep_task_id *id)
+{
+	unsigned i;
+
+	for (i = 0; i < d->slot_cnt; i++)
+		if (same_task(&d->slots[i].id, id))
+			return 1;
+	return 0;
+}
+
+/* The most severe that nobody serves. Waits for one; 0 when the drill is ending. */
+static int take_target(struct slot *slot)
+{
+	struct drill *d = slot->drill;
+	size_t i;
+
+	pthread_mutex_lock(&d->lock);
+	memset(&slot->id, 0, sizeof(slot->id));
+	while (!d->stopping && !slot->id.tgid) {
+		for (i = 0; i < d->wanted_cnt && !slot->id.tgid; i++)
+			if (!is_served(d, &d->wanted[i]))
+				slot->id = d->wanted[i];
+		if (!slot->id.tgid)
+			pthread_cond_wait(&d->changed, &d->lock);
+	}
+	i = !d->stopping;
+	pthread_mutex_unlock(&d->lock);
+	return i;
+}
+
+/* Let time pass, unless the target is let go. 1: go on with it. */
+static int rest(struct visit *v, double seconds)
+{
+	struct drill *d = v->d;
+	struct timespec until;
+	int go_on, err = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)seconds;
+	until.tv_nsec += (seconds - floor(seconds)) * 1e9;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&d->lock);
+	while (!d->stopping && is_wanted(d, &v->id) && err != ETIMEDOUT)
+		err = pthread_cond_timedwait(&d->changed, &d->lock, &until);
+	go_on = !d->stopping && is_wanted(d, &v->id);
+	pthread_mutex_unlock(&d->lock);
+	return go_on;
+}
+
+static void drop_result(struct drill_result *r)
+{
+	json_decref(r->sites);
+	json_decref(r->not_seen);
+}
+
+/* The newest result of a target replaces an older one that was not collected yet. */
+static void post(struct drill *d, const struct drill_result *r)
+{
+	uint64_t one = 1;
+	size_t i;
+
+	pthread_mutex_lock(&d->lock);
+	for (i = 0; i < d->result_cnt; i++)
+		if (same_task(&d->results[i].id, &r->id))
+			break;
+	if (i == RESULTS_MAX)
+		i = 0; /* somebody must give way: the oldest */
+	if (i < d->result_cnt)
+		drop_result(&d->results[i]);
+	else
+		d->result_cnt++;
+	d->results[i] = *r;
+	pthread_mutex_unlock(&d->lock);
+	if (write(d->result_fd, &one, sizeof(one)) < 0)
+		return; /* the counter is full: it is readable already */
+}
+
+/* ---- a visit ----------------------------------------------------------------------------- */
+
+static double slice_s(const struct drill *d)
+{
+	double s = d->cfg.window_s / SLICE_SHARE;
+
+	return fmin(SLICE_MAX_S, fmax(SLICE_MIN_S, s));
+}
+
+static double duty_of(const struct visit *v)
+{
+	if (v->hit_share <= v->d->cfg.budget_share)
+		return 1;
+	return v->d->cfg.budget_share / v->hit_share;
+}
+
+static double on_time_s(const struct visit *v)
+{
+	/* a heavy allocator gets shorter slices, too: no second in which it pays a lot */
+	return fmax(COUNT_S, slice_s(v->d) * fmin(1, duty_of(v) * 4));
+}
+
+static void say_not_seen(struct visit *v, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(v->not_seen); i++)
+		if (!strcmp(json_string_value(json_array_get(v->not_seen, i)), text))
+			return;
+	json_array_append_new(v->not_seen, json_string(text));
+}
+
+/* Take what one run found into the visit's books. */
+static void enter_books(struct visit *v, const struct trace_process *p, int with_sites)
+{
+	const struct trace_drop *drop;
+	const char *const *line;
+
+	v->hits += p->hits;
+	v->cost_ns += p->cost_ns;
+	v->watched_s += p->duration_s;
+	if (p->duration_s > 0)
+		v->hit_share = p->cost_ns / 1e9 / p->duration_s;
+	for (line = p->not_seen; line && *line; line++)
+		say_not_seen(v, *line);
+	for (drop = p->drops; drop && drop->reason; drop++)
+		say_not_seen(v, drop->text);
+	if (with_sites && ledger__add(v->ledger, p->sites, p->site_cnt, p->duration_s))
+		say_not_seen(v, "some call sites: the agent was out of memory");
+}
+
+/* One run of the probes. 0, or -errno when the target cannot be traced (any more). */
+static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int with_sites)
+{
+	struct trace_cfg cfg = {.sample_bytes = sample_bytes, .duration_s = seconds};
+	const struct trace_result *result;
+	char why[TRACE_WHY_LEN] = "";
+	struct trace *t;
+	int err;
+
+	t = trace__new(&cfg);
+	if (!t)
+		return -ENOMEM;
+	err = trace__add(t, v->id.tgid, why);
+	if (err && why[0])
+		say_not_seen(v, why);
+	if (!err)
+		err = trace__run(t, v->d->stop_fd, NULL, NULL);
+	if (!err)
+		err = trace__result(t, &result);
+	if (!err && result->process_cnt)
+		enter_books(v, &result->processes[0], with_sites);
+	trace__free(t);
+	return err;
+}
+
+static void report(struct visit *v)
+{
+	double span_s = now_s() - v->began_s;
+	struct drill_result r = {
+		.id = v->id,
+		.sites = ledger__to_json(v->ledger, SITES_TOP),
+		.not_seen = json_deep_copy(v->not_seen),
+		.slices = v->slices,
+		.watched_s = v->watched_s,
+		.cost_share = span_s > 0 ? v->cost_ns / 1e9 / span_s : 0,
+		.duty_share = duty_of(v),
+		.hits = v->hits,
+		.cost_ns = v->cost_ns,
+	};
+
+	post(v->d, &r);
+}
+
+/* Rest long enough that the slice before, at its measured cost, stays within the budget. */
+static double rest_s(const struct visit *v, double on_s)
+{
+	double full_s = on_s / duty_of(v);
+
+	/* what is known well needs to be looked at less */
+	if (v->slices >= 4)
+		full_s = fmax(full_s, 4 * slice_s(v->d));
+	return fmax(REST_MIN_S, full_s - on_s);
+}
+
+static void serve(struct visit *v)
+{
+	double on_s;
+	int err;
+
+	err = run_slice(v, COUNT_S, COUNT_BYTES, 0);
+	if (!err && !rest(v, rest_s(v, COUNT_S)))
+		return;
+	while (!err) {
+		on_s = on_time_s(v);
+		err = run_slice(v, on_s, SAMPLE_BYTES, 1);
+		v->slices += !err;
+		report(v);
+		if (!err && !rest(v, rest_s(v, on_s)))
+			return;
+	}
+	if (!v->slices)
+		report(v);
+	/* it cannot be traced: stay with it, idle, so that others get the next slot's turn */
+	while (rest(v, slice_s(v->d)))
+		;
+}
+
+static void *work(void *arg)
+{
+	struct slot *slot = arg;
+	struct visit v;
+
+	while (take_target(slot)) {
+		v = (struct visit){
+			.d = slot->drill,
+			.id = slot->id,
+			.ledger = ledger__new(),
+			.not_seen = json_array(),
+			.began_s = now_s(),
+		};
+		if (v.ledger && v.not_seen)
+			serve(&v);
+		ledger__free(v.ledger);
+		json_decref(v.not_seen);
+	}
+	return NULL;
+}
+
+/* ---- the agent's side -------------------------------------------------------------------- */
+
+static int start_threads(struct drill *d)
+{
+	unsigned i;
+	int err;
+
+	for (i = 0; i < d->cfg.max_targets; i++) {
+		d->slots[i].drill = d;
+		err = pthread_create(&d->slots[i].thread, NULL, work, &d->slots[i]);
+		if (err)
+			return -err;
+		d->slot_cnt++;
+	}
+	return 0;
+}
+
+static void init_sync(struct drill *d)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&d->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	pthread_mutex_init(&d->lock, NULL);
+}
+
+int drill__new(const struct drill_cfg *cfg, struct drill **ret_drill)
+{
+	struct drill *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	d->cfg = *cfg;
+	if (!d->cfg.budget_share)
+		d->cfg.budget_share = BUDGET_SHARE;
+	if (!d->cfg.max_targets)
+		d->cfg.max_targets = MAX_TARGETS;
+	if (d->cfg.max_targets > DRILL_TARGETS_MAX)
+		d->cfg.max_targets = DRILL_TARGETS_MAX;
+	init_sync(d);
+	d->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	d->result_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = d->stop_fd < 0 || d->result_fd < 0 ? -errno : start_threads(d);
+	if (err) {
+		drill__free(d);
+		return err;
+	}
+	*ret_drill = d;
+	return 0;
+}
+
+void drill__free(struct drill *d)
+{
+	uint64_t one = 1;
+	unsigned i;
+	size_t r;
+
+	if (!d)
+		return;
+	pthread_mutex_lock(&d->lock);
+	d->stopping = 1;
+	if (d->stop_fd >= 0 && write(d->stop_fd, &one, sizeof(one)) < 0)
+		d->stopping = 1; /* slices then end by themselves */
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+	for (i = 0; i < d->slot_cnt; i++)
+		pthread_join(d->slots[i].thread, NULL);
+	for (r = 0; r < d->result_cnt; r++)
+		drop_result(&d->results[r]);
+	if (d->stop_fd >= 0)
+		close(d->stop_fd);
+	if (d->result_fd >= 0)
+		close(d->result_fd);
+	pthread_cond_destroy(&d->changed);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+int drill__fd(const struct drill *d)
+{
+	return d->result_fd;
+}
+
+void drill__want(struct drill *d, const struct seep_task_id *ids, size_t cnt)
+{
+	if (cnt > DRILL_WANTED_MAX)
+		cnt = DRILL_WANTED_MAX;
+	pthread_mutex_lock(&d->lock);
+	if (cnt != d->wanted_cnt || (cnt && memcmp(ids, d->wanted, cnt * sizeof(*ids)))) {
+		if (cnt)
+			memcpy(d->wanted, ids, cnt * sizeof(*ids));
+		d->wanted_cnt = cnt;
+		pthread_cond_broadcast(&d->changed);
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+void drill__collect(struct drill *d, drill_fn fn, void *ctx)
+{
+	struct drill_result results[RESULTS_MAX];
+	uint64_t ignored;
+	size_t cnt, i;
+
+	if (read(d->result_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN)
+		return;
+	pthread_mutex_lock(&d->lock);
+	cnt = d->result_cnt;
+	memcpy(results, d->results, cnt * sizeof(results[0]));
+	d->result_cnt = 0;
+	pthread_mutex_unlock(&d->lock);
+	for (i = 0; i < cnt; i++) {
+		fn(ctx, &results[i]);
+		drop_result(&results[i]);
+	}
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * trace.h - one look at what processes allocate and keep: probes, snapshots, call sites.
+ *
+ * A session: add processes, run it until its time is over, then read the result. It owns its
+ * poll loop and works without an agent. Targets are never stopped or written to.
+ */
+#ifndef SEEP_DRILL_TRACE_H
+#define SEEP_DRILL_TRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <linux/types.h>
+#include <seep/alloc.h>
+
+#include "sites.h"
+
+#define TRACE_PROCESSES_MAX 32
+#define TRACE_WHY_LEN 256
+
+struct trace;
+
+struct trace_cfg {
+	uint64_t sample_bytes; /* mean bytes between samples; 0: every allocation */
+	double duration_s;
+	double min_age_s;      /* younger memory is not counted as outstanding */
+};
+
+struct trace *trace__new(const struct trace_cfg *cfg); /* NULL: out of memory */
+void trace__free(struct trace *t);
+
+/*
+ * Attach to one process. 0; -EALREADY it is traced, -ENOSPC too many, -ESRCH gone, -EPERM,
+ * -ENOENT no known allocator in it; ret_why says it in one line.
+ */
+int trace__add(struct trace *t, pid_t pid, char ret_why[TRACE_WHY_LEN]);
+/*
+ * The same for a process that will exec: what is attached now stays where it fits the new
+ * program, too, and is looked at again shortly after. Never fails for lack of an allocator.
+ */
+int trace__add_before_exec(struct trace *t, pid_t pid, char ret_why[TRACE_WHY_LEN]);
+
+struct trace_progress {
+	double elapsed_s;
+	double allocated_bytes, freed_bytes; /* estimates over all processes, since the start */
+	uint64_t stacks;
+	uint64_t hits, cost_ns;
+	int running;                         /* processes that have not ended */
+};
+
+/* Called once a second; may add processes. */
+typedef void (*trace_progress_fn)(void *ctx, const struct trace_progress *progress);
+
+/*
+ * Until the time is over, every process has ended, or stop_fd (-1: none) becomes readable. Then
+ * the probes are gone and the result is there. 0 or -errno.
+ */
+int trace__run(struct trace *t, int stop_fd, trace_progress_fn fn, void *ctx);
+
+/* ---- the result; all of it is the session's ---- */
+
+struct trace_drop {
+	const char *reason; /* a word, as in JSON */
+	const char *text;   /* in full, with what helps */
+	uint64_t cnt;
+};
+
+struct trace_process {
+	pid_t pid;
+	uint64_t start_ns;        /* of the process, as in /proc/PID/stat: since boot */
+	char comm[64];
+	int ended;                /* before the trace did */
+	const char *allocator;
+	const char *mode;         /* how the probes are attached */
+	double duration_s;
+	uint64_t sample_bytes;    /* at the end; 0: every allocation */
+	double allocated_bytes, allocated_count, freed_bytes; /* count: NAN = not known */
+	struct sites_totals totals;
+	const struct site *sites; /* all, the largest first; those that own nothing come last */
+	size_t site_cnt;
+	const struct trace_drop *drops; /* those that happened, reason NULL ends them */
+	const char *const *not_seen;    /* one sentence each; NULL-terminated */
+	uint64_t hits, cost_ns;
+	double target_cpu_percent; /* cost as a share of the CPU time it used; NAN = used none */
+};
+
+struct trace_result {
+	double started_s; /* Unix time */
+	double duration_s;
+	double min_age_s;
+	const struct trace_process *processes;
+	int process_cnt;
+};
+
+/* 0 or -ENOMEM. */
+int trace__result(struct trace *t, const struct trace_result **ret_result);
+
+#endif /* SEEP_DRILL_TRACE_H */

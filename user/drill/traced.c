@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * traced.c - see traced.h.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../base/clock.h"
+#include "../base/units.h"
+#include "../probe/alloc_probe.h"
+#include "../probe/proc_scan.h"
+#include "../who/clean.h"
+#include "traced.h"
+
+#define SETTLE_S .1          /* after exec: the program's libraries are mapped by then */
+#define NOT_SEEN_MAX 64
+#define NOTE_LEN 160
+
+struct traced {
+	struct trace_cfg cfg;
+	struct symbolizer *symbolizer;
+	pid_t pid;
+	int pid_fd;
+	uint64_t start_ns;
+	char comm[64];
+	struct alloc_probe *probe;
+	struct sym_target *target;  /* opened with the first stack */
+	struct sites *sites;
+	int stack_err;              /* why stacks could not be kept */
+	double start_s;             /* CLOCK_BOOTTIME, as all *_s here */
+	double settle_s;            /* look again at the allocators then; 0 = no need */
+	double end_s;
+	int is_finished, has_ended;
+	unsigned coarsened;
+	uint64_t cpu_first_ns, cpu_last_ns; /* CPU time the process had used */
+	/* kept at the end */
+	uint64_t stats[SEEP_ALLOC_STAT_CNT];
+	uint64_t hits, cost_ns;
+	char notes[3][NOTE_LEN];
+	int note_cnt;
+	const char *not_seen[NOT_SEEN_MAX + 1];
+	struct trace_drop drops[16];
+};
+
+/* ---- the process ---- */
+
+/* The name and the CPU time as they are now; of a process that has ended, the last known. */
+static int read_process(struct traced *t)
+{
+	struct proc_sample sample;
+	int err = proc_scan__one("/proc", t->pid, &sample);
+
+	if (err < 0)
+		return err;
+	if (err > 0 || (t->start_ns && t->start_ns != sample.id.start_ns))
+		return -ESRCH;
+	t->start_ns = sample.id.start_ns;
+	t->cpu_last_ns = sample.cpu_ns;
+	clean__name(sample.comm, strlen(sample.comm), t->comm, sizeof(t->comm));
+	return 0;
+}
+
+static int open_process(struct traced *t)
+{
+	int err;
+
+	t->pid_fd = syscall(SYS_pidfd_open, t->pid, 0);
+	if (t->pid_fd < 0)
+		return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
+	err = read_process(t);
+	t->cpu_first_ns = t->cpu_last_ns;
+	return err == -ENOENT ? -ESRCH : err;
+}
+
+/* ---- attaching ---- */
+
+static int attach(const struct traced *t, struct alloc_probe **ret_probe,
+		  char ret_why[TRACE_WHY_LEN])
+{
+	const struct alloc_probe_cfg cfg = {
+		.pid = t->pid,
+		.sample_bytes = t->cfg.sample_bytes,
+	};
+
+	return alloc_probe__new(&cfg, ret_probe, ret_why, TRACE_WHY_LEN);
+}
+
+int traced__new(const struct trace_cfg *cfg, struct symbolizer *symbolizer, pid_t pid,
+		int before_exec, struct traced **ret_traced, char ret_why[TRACE_WHY_LEN])
+{
+	struct traced *t = calloc(1, sizeof(*t));
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	t->cfg = *cfg;
+	t->symbolizer = symbolizer;
+	t->pid = pid;
+	err = open_process(t);
+	if (err)
+		snprintf(ret_why, TRACE_WHY_LEN, "no process %d", pid);
+	if (!err)
+		err = attach(t, &t->probe, ret_why);
+	if (err == -ENOENT && before_exec)
+		err = 0;
+	if (err) {
+		traced__free(t);
+		return err;
+	}
+	t->start_s = clock__boot_ns() / 1e9;
+	t->settle_s = before_exec ? t->start_s + SETTLE_S : 0;
+	*ret_traced = t;
+	return 0;
+}
+
+void traced__free(struct traced *t)
+{
+	if (!t)
+		return;
+	alloc_probe__free(t->probe);
+	sites__free(t->sites);
+	sym_target__free(t->target);
+	if (t->pid_fd > 0)
+		close(t->pid_fd);
+	free(t);
+}
+
+pid_t traced__pid(const struct traced *t)
+{
+	return t->pid;
+}
+
+int traced__pid_fd(const struct traced *t)
+{
+	return t->pid_fd;
+}
+
+int traced__probe_fd(const struct traced *t)
+{
+	return t->probe ? alloc_probe__fd(t->probe) : -1;
+}
+
+int traced__is_finished(const struct traced *t)
+{
+	return t->is_finished;
+}
+
+static void add_note(struct traced *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add_note(struct traced *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (t->note_cnt == sizeof(t->notes) / sizeof(t->notes[0]))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(t->notes[t->note_cnt++], NOTE_LEN, fmt, ap);
+	va_end(ap);
+}
+
+/* ---- stacks ---- */
+
+static int open_names(struct traced *t)
+{
+	struct sites_cfg cfg = {
+		.allocator = alloc_probe__allocator(t->probe),
+		.start_s = t->start_s,
+		.min_age_s = t->cfg.min_age_s,
+	};
+	int err;
+
+	err = sym_target__new(t->symbolizer, t->pid, &t->target);
+	if (err)
+		return err;
+	cfg.target = t->target;
+	t->sites = sites__new(&cfg);
+	return t->sites ? 0 : -ENOMEM;
+}
+
+static void take_stack(void *ctx, const struct seep_stack *stack, const void *bytes)
+{
+	struct traced *t = ctx;
+	int err = 0;
+
+	if (stack->tgid != (uint32_t)t->pid)
+		return;
+	if (!t->target)
+		err = open_names(t);
+	if (!err && t->sites)
+		err = sites__add_stack(t->sites, stack, bytes);
+	if (err)
+		t->stack_err = err;
+}
+
+int traced__drain(struct traced *t)
+{
+	return t->probe ? alloc_probe__drain(t->probe, take_stack, t) : 0;
+}
+
+static void take_live(void *ctx, uint64_t addr, const struct seep_live *live)
+{
+	struct traced *t = ctx;
+
+	sites__add_live(t->sites, addr, live);
+}
+
+int traced__snapshot(struct traced *t, double now_s)
+{
+	int err;
+
+	err = traced__drain(t);
+	(void)read_process(t);
+	if (err < 0 || !t->sites)
+		return err < 0 ? err : 0;
+	sites__begin_snapshot(t->sites, now_s);
+	err = alloc_probe__live(t->probe, take_live, t);
+	sites__end_snapshot(t->sites);
+	return err;
+}
+
+/* ---- while it runs ---- */
+
+/*
+ * At half of the table, then at half of what is left, and so on: each time samples come half as
+ * often, those that are there keep their weight, and the estimate stays unbiased.
+ */
+static void sample_less_when_full(struct traced *t)
+{
+	double max = alloc_probe__max_live(t->probe), live;
+	uint64_t stats[SEEP_ALLOC_STAT_CNT];
+
+	alloc_probe__stats(t->probe, stats);
+	live = (double)stats[SEEP_ALLOC_STAT_ALLOCS] - stats[SEEP_ALLOC_STAT_FREES];
+	if (live < max * (1 - exp2(-1.0 - t->coarsened)))
+		return;
+	alloc_probe__coarsen(t->probe);
+	t->coarsened++;
+}
+
+static int same_functions(const struct alloc_probe *a, const struct alloc_probe *b)
+{
+	const struct alloc_site_info *x, *y;
+	size_t i, cnt = alloc_probe__sites(a, &x);
+
+	if (alloc_probe__sites(b, &y) != cnt)
+		return 0;
+	for (i = 0; i < cnt; i++) {
+		if (strcmp(x[i].module, y[i].module) || strcmp(x[i].function, y[i].function))
+			return 0;
+	}
+	return 1;
+}
+
+/* The program has been there for a while: are the probes on the allocator that it really uses? */
+static int settle(struct traced *t)
+{
+	char why[TRACE_WHY_LEN];
+	struct alloc_probe *probe;
+	int err;
+
+	(void)read_process(t);
+	err = attach(t, &probe, why);
+	if (err == -ESRCH || err == -ENOENT)
+		return t->probe ? 0 : err;
+	if (err)
+		return err;
+	if (t->probe && same_functions(t->probe, probe)) {
+		alloc_probe__free(probe);
+		return 0;
+	}
+	alloc_probe__free(t->probe);
+	sites__free(t->sites);
+	sym_target__free(t->target);
+	t->probe = probe;
+	t->sites = NULL;
+	t->target = NULL;
+	t->start_s = clock__boot_ns() / 1e9;
+	add_note(t, "the first %.0f ms: this program does not use the allocator of the system's C library",
+		 SETTLE_S * 1000);
+	return 0;
+}
+
+int traced__maintain(struct traced *t, double now_s)
+{
+	if (t->settle_s && now_s >= t->settle_s) {
+		t->settle_s = 0;
+		return settle(t);
+	}
+	if (t->probe)
+		sample_less_when_full(t);
+	return 0;
+}
+
+void traced__progress(struct traced *t, struct trace_progress *p)
+{
+	uint64_t stats[SEEP_ALLOC_STAT_CNT] = {0}, hits = t->hits, cost_ns = t->cost_ns;
+
+	if (t->is_finished) {
+		memcpy(stats, t->stats, sizeof(stats));
+	} else if (t->probe) {
+		alloc_probe__stats(t->probe, stats);
+		cost_ns = alloc_probe__cost_ns(t->probe, &hits);
+	}
+	p->allocated_bytes += stats[SEEP_ALLOC_STAT_ALLOC_BYTES];
+	p->freed_bytes += stats[SEEP_ALLOC_STAT_FREE_BYTES];
+	p->stacks += stats[SEEP_ALLOC_STAT_STACKS];
+	p->hits += hits;
+	p->cost_ns += cost_ns;
+	p->running += !t->has_ended;
+}
+
+/* ---- the end ---- */
+
+static void take_allocated(void *ctx, uint64_t stack_id, uint64_t bytes, double cnt)
+{
+	struct traced *t = ctx;
+
+	sites__set_allocated(t->sites, stack_id, bytes, cnt);
+}
+
+int traced__finish(struct traced *t, double now_s, int ended)
+{
+	int err = 0;
+
+	if (t->is_finished)
+		return 0;
+	t->is_finished = 1;
+	t->has_ended = ended;
+	t->end_s = now_s;
+	if (!t->probe)
+		return 0;
+	alloc_probe__detach(t->probe);
+	err = traced__snapshot(t, now_s);
+	if (!err && t->sites)
+		err = alloc_probe__totals(t->probe, take_allocated, t);
+	alloc_probe__stats(t->probe, t->stats);
+	t->cost_ns = alloc_probe__cost_ns(t->probe, &t->hits);
+	return err;
+}
+
+static void put_not_seen(struct traced *t, const char *const *lines)
+{
+	int n = 0;
+
+	while (n < NOT_SEEN_MAX && t->not_seen[n])
+		n++;
+	for (; lines && *lines && n < NOT_SEEN_MAX; lines++)
+		t->not_seen[n++] = *lines;
+	t->not_seen[n] = NULL;
+}
+
+static void collect_not_seen(struct traced *t)
+{
+	const char *notes[sizeof(t->notes) / sizeof(t->notes[0]) + 1] = {0};
+	char size[32];
+	int i;
+
+	t->not_seen[0] = NULL;
+	add_note(t, "memory that was allocated before the trace began");
+	if (t->coarsened)
+		add_note(t, "single allocations: there were so many that one sample stands for %s",
+			 units__format_bytes(t->probe ? alloc_probe__sample_bytes(t->probe) : NAN,
+					     size, sizeof(size)));
+	if (t->stack_err)
+		add_note(t, "some stacks: %s", strerror(-t->stack_err));
+	for (i = 0; i < t->note_cnt; i++)
+		notes[i] = t->notes[i];
+	put_not_seen(t, notes);
+	if (t->probe)
+		put_not_seen(t, alloc_probe__not_seen(t->probe));
+	if (t->target)
+		put_not_seen(t, sym_target__not_seen(t->target));
+}
+
+static const struct {
+	int stat;
+	const char *reason;
+	const char *text;
+} drop_table[] = {
+	{SEEP_ALLOC_STAT_LIVE_FULL, "live_full",
+	 "samples did not fit into the table; sample less often"},
+	{SEEP_ALLOC_STAT_LIVE_FULL_BYTES, "live_full_bytes",
+	 "bytes that those samples stood for"},
+	{SEEP_ALLOC_STAT_RING_FULL, "ring_full",
+	 "stacks came faster than they could be read; sample less often"},
+	{SEEP_ALLOC_STAT_SLOT_FULL, "slot_full",
+	 "allocations whose return could not be followed: too many calls at once"},
+	{SEEP_ALLOC_STAT_MISSED_FREE, "missed_free",
+	 "blocks were freed unseen, found out when their address came again"},
+	{SEEP_ALLOC_STAT_BAD_STACK, "bad_stack", "stacks that could not be read"},
+	{SEEP_ALLOC_STAT_FOREIGN, "foreign", "hits in children of the process, which are not counted"},
+};
+
+static void put_drop(struct traced *t, int *n, const char *reason, const char *text, uint64_t cnt)
+{
+	if (cnt && *n < (int)(sizeof(t->drops) / sizeof(t->drops[0])) - 1)
+		t->drops[(*n)++] = (struct trace_drop){reason, text, cnt};
+}
+
+static void collect_drops(struct traced *t, const struct sites_totals *totals)
+{
+	size_t i;
+	int n = 0;
+
+	for (i = 0; i < sizeof(drop_table) / sizeof(drop_table[0]); i++)
+		put_drop(t, &n, drop_table[i].reason, drop_table[i].text,
+			 t->stats[drop_table[i].stat]);
+	put_drop(t, &n, "unknown_stacks", "live samples whose stack was lost",
+		 totals->unknown_stacks);
+	put_drop(t, &n, "merged_stacks",
+		 "stacks above the bound, together in '(other call sites)'",
+		 totals->merged_stacks);
+	t->drops[n] = (struct trace_drop){0};
+}
+
+static double cpu_percent(const struct traced *t)
+{
+	double used_ns = (double)t->cpu_last_ns - t->cpu_first_ns;
+
+	return used_ns > 0 ? 100 * t->cost_ns / used_ns : NAN;
+}
+
+static double allocated_count(const struct site *sites, size_t cnt)
+{
+	double sum = NAN;
+	size_t i;
+
+	for (i = 0; i < cnt; i++) {
+		if (isfinite(sites[i].allocated_count))
+			sum = (isfinite(sum) ? sum : 0) + sites[i].allocated_count;
+	}
+	return sum;
+}
+
+int traced__result(struct traced *t, struct trace_process *ret_process)
+{
+	struct trace_process p = {
+		.pid = t->pid,
+		.start_ns = t->start_ns,
+		.ended = t->has_ended,
+		.allocator = t->probe ? alloc_probe__allocator(t->probe) : NULL,
+		.mode = t->probe ? alloc_probe__mode(t->probe) : NULL,
+		.duration_s = t->end_s - t->start_s,
+		.sample_bytes = t->probe ? alloc_probe__sample_bytes(t->probe) : t->cfg.sample_bytes,
+		.allocated_bytes = t->stats[SEEP_ALLOC_STAT_ALLOC_BYTES],
+		.freed_bytes = t->stats[SEEP_ALLOC_STAT_FREE_BYTES],
+		.drops = t->drops,
+		.not_seen = t->not_seen,
+		.hits = t->hits,
+		.cost_ns = t->cost_ns,
+		.target_cpu_percent = cpu_percent(t),
+	};
+	int err = 0;
+
+	if (t->sites) {
+		err = sites__result(t->sites, 0, &p.sites, &p.site_cnt);
+		sites__totals(t->sites, &p.totals);
+	}
+	if (err)
+		return err;
+	memcpy(p.comm, t->comm, sizeof(p.comm));
+	p.allocated_count = allocated_count(p.sites, p.site_cnt);
+	collect_drops(t, &p.totals);
+	collect_not_seen(t);
+	*ret_process = p;
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * allocators.h - the allocators that seep knows: how to tell each, and which functions to probe.
+ *
+ * A new allocator is a new row in allocators.c.
+ */
+#ifndef SEEP_PROBE_ALLOCATORS_H
+#define SEEP_PROBE_ALLOCATORS_H
+
+#include <stdint.h>
+#include <linux/types.h>
+#include <seep/alloc.h>
+
+#include "../sym/elf_file.h"
+
+#define ALLOCATOR_PREFIXES_MAX 2
+
+struct allocator {
+	const char *name;
+	const char *marker;      /* a function that no other allocator has */
+	const char *prefixes[ALLOCATOR_PREFIXES_MAX + 1]; /* of its functions; NULL-terminated */
+	int is_libc;             /* the rest of its file allocates like any other program */
+	int calloc_calls_malloc;
+	const char *not_seen;    /* one sentence, or NULL */
+};
+
+struct allocator_function {
+	const char *name;
+	enum seep_alloc_kind kind;
+	int arg_cnt;             /* integer arguments that the probe reads */
+};
+
+/* The allocator defined in a file; NULL = none. */
+const struct allocator *allocators__recognise(struct elf_file *e);
+
+/* Functions of the malloc family; ends with a NULL name. */
+const struct allocator_function *allocators__functions(void);
+/* The same of the C library's mappings. */
+const struct allocator_function *allocators__mappings(void);
+
+/* May calls of this function contain calls of others that are probed? */
+int allocators__may_nest(const struct allocator *a, enum seep_alloc_kind kind);
+
+#endif /* SEEP_PROBE_ALLOCATORS_H */

@@ -30,6 +30,8 @@
 
 #define KNOWN_CAP 1024
 #define TEXT_CAP 32
+#define STEP_US 200    /* a command runs this long between two tries to attach to it */
+#define STEPS_MAX 1000
 
 struct trace_options {
 	struct option_list pids;
@@ -313,26 +315,39 @@ static int add_pod(struct session *s)
 	return s->added ? SEEP_EXIT_OK : code;
 }
 
+/* In steps, until its allocator is there. Returns with it running. */
+static int attach_to_child(struct session *s, pid_t pid, char why[TRACE_WHY_LEN])
+{
+	int i, err = -ENOENT;
+
+	for (i = 0; i < STEPS_MAX && err == -ENOENT; i++) {
+		if (i)
+			usleep(STEP_US);
+		err = spawn__stop(pid);
+		if (!err)
+			err = trace__add(s->trace, pid, why);
+		spawn__continue(pid);
+	}
+	if (err == -ESRCH)
+		snprintf(why, TRACE_WHY_LEN, "it ended before it could be watched");
+	return err;
+}
+
 /* Its output is not to be mixed with ours. */
 static int run_command(struct session *s)
 {
-	char why[TRACE_WHY_LEN];
-	struct spawn child;
+	char why[TRACE_WHY_LEN] = "";
+	pid_t pid;
 	int err;
 
-	err = spawn__start(&child, s->opt->command, s->opt->file ? -1 : STDERR_FILENO);
-	if (err)
-		return complain("a command", "", err);
-	err = trace__add_before_exec(s->trace, child.pid, why);
+	err = spawn__start(s->opt->command, s->opt->file ? -1 : STDERR_FILENO, &pid);
 	if (err) {
-		spawn__cancel(&child);
-		return complain(s->opt->command[0], why, err);
+		fprintf(stderr, "seep trace: cannot run '%s': %s\n", s->opt->command[0],
+			strerror(-err));
+		return err == -ENOENT ? SEEP_EXIT_NO_TARGET : exit_of(err);
 	}
-	err = spawn__go(&child);
-	if (!err)
-		return SEEP_EXIT_OK;
-	fprintf(stderr, "seep trace: cannot run '%s': %s\n", s->opt->command[0], strerror(-err));
-	return err == -ENOENT ? SEEP_EXIT_NO_TARGET : exit_of(err);
+	err = attach_to_child(s, pid, why);
+	return err ? complain(s->opt->command[0], why, err) : SEEP_EXIT_OK;
 }
 
 static int add_targets(struct session *s)

@@ -77,7 +77,7 @@ static int is_traced(const struct trace *t, pid_t pid)
 	return 0;
 }
 
-static int add(struct trace *t, pid_t pid, int before_exec, char ret_why[TRACE_WHY_LEN])
+int trace__add(struct trace *t, pid_t pid, char ret_why[TRACE_WHY_LEN])
 {
 	int err;
 
@@ -89,20 +89,10 @@ static int add(struct trace *t, pid_t pid, int before_exec, char ret_why[TRACE_W
 			 TRACE_PROCESSES_MAX);
 		return -ENOSPC;
 	}
-	err = traced__new(&t->cfg, t->symbolizer, pid, before_exec, &t->traced[t->cnt], ret_why);
+	err = traced__new(&t->cfg, t->symbolizer, pid, &t->traced[t->cnt], ret_why);
 	if (!err)
 		t->cnt++;
 	return err;
-}
-
-int trace__add(struct trace *t, pid_t pid, char ret_why[TRACE_WHY_LEN])
-{
-	return add(t, pid, 0, ret_why);
-}
-
-int trace__add_before_exec(struct trace *t, pid_t pid, char ret_why[TRACE_WHY_LEN])
-{
-	return add(t, pid, 1, ret_why);
 }
 
 /* ---- the loop ---- */
@@ -138,7 +128,7 @@ static int keep_clocks(struct trace *t, double at_s, trace_progress_fn fn, void 
 	for (i = 0; i < t->cnt && !err; i++) {
 		if (traced__is_finished(t->traced[i]))
 			continue;
-		err = traced__maintain(t->traced[i], at_s);
+		err = traced__maintain(t->traced[i]);
 		if (!err && is_due)
 			err = traced__snapshot(t->traced[i], at_s);
 	}

@@ -31,15 +31,10 @@ struct trace *trace__new(const struct trace_cfg *cfg); /* NULL: out of memory */
 void trace__free(struct trace *t);
 
 /*
- * Attach to one process. 0; -EALREADY it is traced, -ENOSPC too many, -ESRCH gone, -EPERM,
+ * Attach to one process. When it runs another program later, it is attached to anew. 0; -EALREADY it is traced, -ENOSPC too many, -ESRCH gone, -EPERM,
  * -ENOENT no known allocator in it; ret_why says it in one line.
  */
 int trace__add(struct trace *t, pid_t pid, char ret_why[TRACE_WHY_LEN]);
-/*
- * The same for a process that will exec: what is attached now stays where it fits the new
- * program, too, and is looked at again shortly after. Never fails for lack of an allocator.
- */
-int trace__add_before_exec(struct trace *t, pid_t pid, char ret_why[TRACE_WHY_LEN]);
 
 struct trace_progress {
 	double elapsed_s;

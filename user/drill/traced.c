@@ -18,7 +18,6 @@
 #include "../who/clean.h"
 #include "traced.h"
 
-#define SETTLE_S .1          /* after exec: the program's libraries are mapped by then */
 #define NOT_SEEN_MAX 64
 #define NOTE_LEN 160
 
@@ -30,19 +29,17 @@ struct traced {
 	uint64_t start_ns;
 	char comm[64];
 	struct alloc_probe *probe;
-	struct sym_target *target;  /* opened with the first stack */
+	struct sym_target *target;
 	struct sites *sites;
 	int stack_err;              /* why stacks could not be kept */
-	double start_s;             /* CLOCK_BOOTTIME, as all *_s here */
-	double settle_s;            /* look again at the allocators then; 0 = no need */
-	double end_s;
-	int is_finished, has_ended;
+	double start_s, end_s;      /* CLOCK_BOOTTIME */
+	int is_finished, has_ended, has_execed;
 	unsigned coarsened;
 	uint64_t cpu_first_ns, cpu_last_ns; /* CPU time the process had used */
 	/* kept at the end */
 	uint64_t stats[SEEP_ALLOC_STAT_CNT];
 	uint64_t hits, cost_ns;
-	char notes[3][NOTE_LEN];
+	char notes[4][NOTE_LEN];
 	int note_cnt;
 	const char *not_seen[NOT_SEEN_MAX + 1];
 	struct trace_drop drops[16];
@@ -80,19 +77,53 @@ static int open_process(struct traced *t)
 
 /* ---- attaching ---- */
 
-static int attach(const struct traced *t, struct alloc_probe **ret_probe,
-		  char ret_why[TRACE_WHY_LEN])
+static void forget(struct traced *t)
+{
+	alloc_probe__free(t->probe);
+	sites__free(t->sites);
+	sym_target__free(t->target);
+	t->probe = NULL;
+	t->sites = NULL;
+	t->target = NULL;
+}
+
+static int open_sites(struct traced *t)
+{
+	struct sites_cfg cfg = {
+		.allocator = alloc_probe__allocator(t->probe),
+		.start_s = t->start_s,
+		.min_age_s = t->cfg.min_age_s,
+	};
+	int err;
+
+	err = sym_target__new(t->symbolizer, t->pid, &t->target);
+	if (err)
+		return err;
+	cfg.target = t->target;
+	t->sites = sites__new(&cfg);
+	return t->sites ? 0 : -ENOMEM;
+}
+
+static int attach(struct traced *t, char ret_why[TRACE_WHY_LEN])
 {
 	const struct alloc_probe_cfg cfg = {
 		.pid = t->pid,
 		.sample_bytes = t->cfg.sample_bytes,
 	};
+	int err;
 
-	return alloc_probe__new(&cfg, ret_probe, ret_why, TRACE_WHY_LEN);
+	err = alloc_probe__new(&cfg, &t->probe, ret_why, TRACE_WHY_LEN);
+	if (err)
+		return err;
+	t->start_s = clock__boot_ns() / 1e9;
+	err = open_sites(t);
+	if (err)
+		forget(t);
+	return err;
 }
 
 int traced__new(const struct trace_cfg *cfg, struct symbolizer *symbolizer, pid_t pid,
-		int before_exec, struct traced **ret_traced, char ret_why[TRACE_WHY_LEN])
+		struct traced **ret_traced, char ret_why[TRACE_WHY_LEN])
 {
 	struct traced *t = calloc(1, sizeof(*t));
 	int err;
@@ -104,17 +135,14 @@ int traced__new(const struct trace_cfg *cfg, struct symbolizer *symbolizer, pid_
 	t->pid = pid;
 	err = open_process(t);
 	if (err)
-		snprintf(ret_why, TRACE_WHY_LEN, "no process %d", pid);
+		snprintf(ret_why, TRACE_WHY_LEN, "%s",
+			 err == -ESRCH ? "there is no such process" : strerror(-err));
 	if (!err)
-		err = attach(t, &t->probe, ret_why);
-	if (err == -ENOENT && before_exec)
-		err = 0;
+		err = attach(t, ret_why);
 	if (err) {
 		traced__free(t);
 		return err;
 	}
-	t->start_s = clock__boot_ns() / 1e9;
-	t->settle_s = before_exec ? t->start_s + SETTLE_S : 0;
 	*ret_traced = t;
 	return 0;
 }
@@ -123,9 +151,7 @@ void traced__free(struct traced *t)
 {
 	if (!t)
 		return;
-	alloc_probe__free(t->probe);
-	sites__free(t->sites);
-	sym_target__free(t->target);
+	forget(t);
 	if (t->pid_fd > 0)
 		close(t->pid_fd);
 	free(t);
@@ -166,34 +192,11 @@ static void add_note(struct traced *t, const char *fmt, ...)
 
 /* ---- stacks ---- */
 
-static int open_names(struct traced *t)
-{
-	struct sites_cfg cfg = {
-		.allocator = alloc_probe__allocator(t->probe),
-		.start_s = t->start_s,
-		.min_age_s = t->cfg.min_age_s,
-	};
-	int err;
-
-	err = sym_target__new(t->symbolizer, t->pid, &t->target);
-	if (err)
-		return err;
-	cfg.target = t->target;
-	t->sites = sites__new(&cfg);
-	return t->sites ? 0 : -ENOMEM;
-}
-
 static void take_stack(void *ctx, const struct seep_stack *stack, const void *bytes)
 {
 	struct traced *t = ctx;
-	int err = 0;
+	int err = sites__add_stack(t->sites, stack, bytes);
 
-	if (stack->tgid != (uint32_t)t->pid)
-		return;
-	if (!t->target)
-		err = open_names(t);
-	if (!err && t->sites)
-		err = sites__add_stack(t->sites, stack, bytes);
 	if (err)
 		t->stack_err = err;
 }
@@ -216,8 +219,8 @@ int traced__snapshot(struct traced *t, double now_s)
 
 	err = traced__drain(t);
 	(void)read_process(t);
-	if (err < 0 || !t->sites)
-		return err < 0 ? err : 0;
+	if (err || !t->probe)
+		return err;
 	sites__begin_snapshot(t->sites, now_s);
 	err = alloc_probe__live(t->probe, take_live, t);
 	sites__end_snapshot(t->sites);
@@ -243,63 +246,35 @@ static void sample_less_when_full(struct traced *t)
 	t->coarsened++;
 }
 
-static int same_functions(const struct alloc_probe *a, const struct alloc_probe *b)
+/* What was recorded belongs to a program that is gone. */
+static void leave_program(struct traced *t)
 {
-	const struct alloc_site_info *x, *y;
-	size_t i, cnt = alloc_probe__sites(a, &x);
+	uint64_t hits;
 
-	if (alloc_probe__sites(b, &y) != cnt)
-		return 0;
-	for (i = 0; i < cnt; i++) {
-		if (strcmp(x[i].module, y[i].module) || strcmp(x[i].function, y[i].function))
-			return 0;
-	}
-	return 1;
+	t->cost_ns += alloc_probe__cost_ns(t->probe, &hits);
+	t->hits += hits;
+	t->has_execed = 1;
+	forget(t);
 }
 
-/* The program has been there for a while: are the probes on the allocator that it really uses? */
-static int settle(struct traced *t)
+int traced__maintain(struct traced *t)
 {
 	char why[TRACE_WHY_LEN];
-	struct alloc_probe *probe;
 	int err;
 
-	(void)read_process(t);
-	err = attach(t, &probe, why);
-	if (err == -ESRCH || err == -ENOENT)
-		return t->probe ? 0 : err;
-	if (err)
-		return err;
-	if (t->probe && same_functions(t->probe, probe)) {
-		alloc_probe__free(probe);
-		return 0;
+	if (t->probe && alloc_probe__state(t->probe) == SEEP_TARGET_EXECED)
+		leave_program(t);
+	if (!t->probe) {
+		err = attach(t, why); /* -ENOENT: its libraries are not mapped yet */
+		return err == -ENOENT || err == -ESRCH ? 0 : err;
 	}
-	alloc_probe__free(t->probe);
-	sites__free(t->sites);
-	sym_target__free(t->target);
-	t->probe = probe;
-	t->sites = NULL;
-	t->target = NULL;
-	t->start_s = clock__boot_ns() / 1e9;
-	add_note(t, "the first %.0f ms: this program does not use the allocator of the system's C library",
-		 SETTLE_S * 1000);
-	return 0;
-}
-
-int traced__maintain(struct traced *t, double now_s)
-{
-	if (t->settle_s && now_s >= t->settle_s) {
-		t->settle_s = 0;
-		return settle(t);
-	}
-	if (t->probe)
-		sample_less_when_full(t);
-	return 0;
+	sample_less_when_full(t);
+	return traced__drain(t);
 }
 
 void traced__progress(struct traced *t, struct trace_progress *p)
 {
-	uint64_t stats[SEEP_ALLOC_STAT_CNT] = {0}, hits = t->hits, cost_ns = t->cost_ns;
+	uint64_t stats[SEEP_ALLOC_STAT_CNT] = {0}, hits = 0, cost_ns = 0;
 
 	if (t->is_finished) {
 		memcpy(stats, t->stats, sizeof(stats));
@@ -307,6 +282,8 @@ void traced__progress(struct traced *t, struct trace_progress *p)
 		alloc_probe__stats(t->probe, stats);
 		cost_ns = alloc_probe__cost_ns(t->probe, &hits);
 	}
+	hits += t->hits;
+	cost_ns += t->cost_ns;
 	p->allocated_bytes += stats[SEEP_ALLOC_STAT_ALLOC_BYTES];
 	p->freed_bytes += stats[SEEP_ALLOC_STAT_FREE_BYTES];
 	p->stacks += stats[SEEP_ALLOC_STAT_STACKS];
@@ -326,7 +303,8 @@ static void take_allocated(void *ctx, uint64_t stack_id, uint64_t bytes, double 
 
 int traced__finish(struct traced *t, double now_s, int ended)
 {
-	int err = 0;
+	uint64_t hits;
+	int err;
 
 	if (t->is_finished)
 		return 0;
@@ -337,10 +315,11 @@ int traced__finish(struct traced *t, double now_s, int ended)
 		return 0;
 	alloc_probe__detach(t->probe);
 	err = traced__snapshot(t, now_s);
-	if (!err && t->sites)
+	if (!err)
 		err = alloc_probe__totals(t->probe, take_allocated, t);
 	alloc_probe__stats(t->probe, t->stats);
-	t->cost_ns = alloc_probe__cost_ns(t->probe, &t->hits);
+	t->cost_ns += alloc_probe__cost_ns(t->probe, &hits);
+	t->hits += hits;
 	return err;
 }
 
@@ -363,6 +342,8 @@ static void collect_not_seen(struct traced *t)
 
 	t->not_seen[0] = NULL;
 	add_note(t, "memory that was allocated before the trace began");
+	if (t->has_execed)
+		add_note(t, "what ran in this process before it became '%s'", t->comm);
 	if (t->coarsened)
 		add_note(t, "single allocations: there were so many that one sample stands for %s",
 			 units__format_bytes(t->probe ? alloc_probe__sample_bytes(t->probe) : NAN,

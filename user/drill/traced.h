@@ -3,7 +3,7 @@
  * traced.h - one process under `trace`: its probe, its names, its call sites, its costs.
  *
  * Only trace.c uses this. The process is held by a pidfd, so its number may be used again
- * without harm. Names are opened when the first stack arrives: before exec there are none.
+ * without harm.
  */
 #ifndef SEEP_DRILL_TRACED_H
 #define SEEP_DRILL_TRACED_H
@@ -12,18 +12,19 @@
 
 struct traced;
 
-/* before_exec: see trace__add_before_exec. */
+/* Errors as of trace__add. */
 int traced__new(const struct trace_cfg *cfg, struct symbolizer *symbolizer, pid_t pid,
-		int before_exec, struct traced **ret_traced, char ret_why[TRACE_WHY_LEN]);
+		struct traced **ret_traced, char ret_why[TRACE_WHY_LEN]);
 void traced__free(struct traced *t);
 
 pid_t traced__pid(const struct traced *t);
 int traced__pid_fd(const struct traced *t);   /* readable: it has ended */
-int traced__probe_fd(const struct traced *t); /* readable: traced__drain; -1 when not attached */
+int traced__probe_fd(const struct traced *t); /* readable: traced__drain; -1: not attached */
 
 int traced__drain(struct traced *t);
-/* What has to be done every now and then: sample less when full, look again after exec. */
-int traced__maintain(struct traced *t, double now_s);
+/* To be called every tenth of a second or so: takes in what came, samples less when the table is
+ * full, attaches anew after exec. */
+int traced__maintain(struct traced *t);
 int traced__snapshot(struct traced *t, double now_s);
 /* Leave the process: detach, and take the last snapshot. Once. */
 int traced__finish(struct traced *t, double now_s, int ended);

@@ -21,6 +21,9 @@
 #define NOT_SEEN_MAX 64
 #define NOTE_LEN 160
 
+/* XX interim */
+#pragma weak alloc_probe__totals
+
 struct traced {
 	struct trace_cfg cfg;
 	struct symbolizer *symbolizer;
@@ -315,7 +318,7 @@ int traced__finish(struct traced *t, double now_s, int ended)
 		return 0;
 	alloc_probe__detach(t->probe);
 	err = traced__snapshot(t, now_s);
-	if (!err)
+	if (!err && alloc_probe__totals)
 		err = alloc_probe__totals(t->probe, take_allocated, t);
 	alloc_probe__stats(t->probe, t->stats);
 	t->cost_ns += alloc_probe__cost_ns(t->probe, &hits);

@@ -112,7 +112,7 @@ int trace_json__write(const struct trace_result *r, const struct trace_format_op
 
 	for (i = 0; i < r->process_cnt; i++) {
 		json = process_to_json(&r->processes[i], r, opt->top);
-		text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+		text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
 		json_decref(json);
 		if (!text)
 			return -ENOMEM;

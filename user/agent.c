@@ -112,7 +112,7 @@ static void keep_house(struct agent *a)
 				HISTORY_ROWS_MAX);
 }
 
-/* Poll, store, judge, track, save. */
+/* Poll, store, judge, track, look closer, save. */
 static void tick(void *ctx, uint32_t epoll_events)
 {
 	uint64_t began_ns = clock__boot_ns();
@@ -123,6 +123,7 @@ static void tick(void *ctx, uint32_t epoll_events)
 	a->now_s = agent_time(a);
 	if (!poll_kernel(a)) {
 		court__sit(a);
+		court__investigate(a);
 		save(a);
 	}
 	if (a->now_s - a->start_s > a->cfg.window_s / SWEEP_SHARE)
@@ -130,6 +131,14 @@ static void tick(void *ctx, uint32_t epoll_events)
 	if (a->seq % HOUSEKEEPING_TICKS == 0)
 		keep_house(a);
 	account_tick(a, began_ns);
+}
+
+static void on_drill(void *ctx, uint32_t epoll_events)
+{
+	struct agent *a = ctx;
+
+	(void)epoll_events;
+	drill__collect(a->drill, court__hear, a);
 }
 
 /* ---- signals ----------------------------------------------------------------------------- */
@@ -324,6 +333,24 @@ static int make_probes(struct agent *a)
 	return 0;
 }
 
+/* Without BPF there is nothing to look with; the incidents say so. */
+static int make_drill(struct agent *a)
+{
+	struct drill_cfg cfg = {
+		.budget_share = a->cfg.drill_percent / 100.0,
+		.max_targets = a->cfg.drill_targets,
+		.window_s = a->cfg.window_s,
+	};
+	int err;
+
+	if (a->cfg.no_bpf)
+		return 0;
+	err = drill__new(&cfg, &a->drill);
+	if (!err && !loop__add_fd(a->loop, drill__fd(a->drill), EPOLLIN, on_drill, a))
+		err = -errno;
+	return err;
+}
+
 static int make_loop(struct agent *a)
 {
 	uint64_t period_ns = a->cfg.interval_s * 1e9;
@@ -369,6 +396,8 @@ int agent__new(const struct config *cfg, int argc, char **argv, struct agent **r
 		err = restore(a);
 	if (!err)
 		err = make_incidents(a);
+	if (!err)
+		err = make_drill(a);
 	if (err) {
 		log_err("cannot start: %s", strerror(-err));
 		agent__free(a);
@@ -397,6 +426,7 @@ void agent__free(struct agent *a)
 	if (!a)
 		return;
 	ctl__free(a->ctl);
+	drill__free(a->drill);
 	journal__close(a->journal);
 	tracker__free(a->tracker);
 	history__close(a->history);

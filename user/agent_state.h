@@ -13,6 +13,7 @@
 
 #include "base/loop.h"
 #include "config.h"
+#include "drill/drill.h"
 #include "incident/history.h"
 #include "incident/tracker.h"
 #include "out/ctl.h"
@@ -47,6 +48,7 @@ struct agent {
 	struct journal *journal; /* NULL only before it was opened */
 	struct history *history; /* NULL when it could not be opened */
 	struct tracker *tracker;
+	struct drill *drill;     /* NULL: without BPF */
 	struct ctl *ctl;
 
 	char node[NODE_LEN];
@@ -94,6 +96,9 @@ double census__grace_s(const struct agent *a);
 
 /* Judge what is due, open, update and close incidents. */
 void court__sit(struct agent *a);
+/* Say who deserves a closer look, and take in what the looks found. */
+void court__investigate(struct agent *a);
+void court__hear(void *ctx, const struct drill_result *r);
 /* The watch's object is gone for good. */
 void court__ended(struct agent *a, const struct watch *w, const char *reason);
 /* The watch goes on as another process: its incident, if any, goes with it. */

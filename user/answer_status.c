@@ -255,6 +255,34 @@ static json_t *status_self(struct agent *a, const struct poller_stats *p)
 	return o;
 }
 
+static void add_target(void *ctx, struct series *s)
+{
+	struct watch *w = series__user(s);
+	json_t *o;
+
+	if (!w || !w->drill_hits || !isnan(w->ended_s))
+		return;
+	o = json_object();
+	set_u64(o, "pid", w->id.tgid);
+	set_str(o, "comm", w->proc ? w->proc->comm : NULL);
+	set_u64(o, "slices", w->drill_slices);
+	set_u64(o, "hits", w->drill_hits);
+	set_u64(o, "cost_ns", w->drill_cost_ns);
+	json_object_set_new(o, "cost_percent", json_real(100 * w->drill_cost_share));
+	json_object_set_new(o, "duty_percent", json_real(100 * w->drill_duty_share));
+	json_object_set_new(o, "watched_s", json_real(w->drill_watched_s));
+	json_array_append_new(ctx, o);
+}
+
+/* What the closer looks cost the processes that are there. */
+static json_t *status_targets(struct agent *a)
+{
+	json_t *list = json_array();
+
+	store__foreach(a->store, add_target, list);
+	return list;
+}
+
 static json_t *status_problems(struct agent *a, const struct poller_stats *p)
 {
 	struct journal_stats js = {0};
@@ -317,7 +345,7 @@ int answer__status(struct agent *a, json_t **ret_json)
 	json_object_set_new(o, "oom_kills", status_ooms(a));
 	json_object_set_new(o, "last_inspection", json_null());
 	json_object_set_new(o, "self", status_self(a, &poller));
-	json_object_set_new(o, "targets", json_array());
+	json_object_set_new(o, "targets", status_targets(a));
 	*ret_json = o;
 	return 0;
 }

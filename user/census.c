@@ -135,6 +135,7 @@ static struct watch *carry_on(struct agent *a, struct watch *old, const struct p
 	old->ended_s = NAN;
 	old->end_reason = NULL;
 	old->cpu_ns = 0;
+	old->drill_slices = 0; /* the sites found so far stay: it is the same program */
 	court__rekey(a, old_key, old);
 	who__forget(a->who, &old_id);
 	return old;

@@ -14,6 +14,7 @@
 
 #include "cli/options.h"
 #include "config.h"
+#include "drill/drill.h"
 #include "out/ctl_proto.h"
 
 #define SPECS_MAX    16
@@ -28,6 +29,8 @@ static const struct config defaults = {
 	.listen = "none",
 	.max_processes = 8192,
 	.retention_days = 30,
+	.drill_percent = 1,
+	.drill_targets = 2,
 };
 
 static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
@@ -51,6 +54,10 @@ static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
 		 "how long closed incidents are kept (default 30)", NULL},
 		{"no-drill", 0, OPTION_FLAG, NULL, &cfg->no_drill,
 		 "never attach probes to a suspect by itself", NULL},
+		{"drill-percent", 0, OPTION_UINT, "N", &cfg->drill_percent,
+		 "what a suspect may pay for a closer look, in percent\nof one core (default 1)", NULL},
+		{"drill-targets", 0, OPTION_UINT, "N", &cfg->drill_targets,
+		 "suspects that are looked at closer at once (default 2)", NULL},
 		{"no-bpf", 0, OPTION_FLAG, NULL, &cfg->no_bpf,
 		 "poll /proc only, without BPF", NULL},
 		{"verbose", 'v', OPTION_COUNT, NULL, &cfg->verbose,
@@ -148,6 +155,10 @@ static int check(const struct config *cfg, char *why, size_t cap)
 		snprintf(why, cap, "interval must be 20ms or more");
 	else if (cfg->window_s < cfg->interval_s * MIN_BUCKETS)
 		snprintf(why, cap, "window must be %d intervals or more", MIN_BUCKETS);
+	else if (cfg->drill_percent < 1 || cfg->drill_percent > 100)
+		snprintf(why, cap, "drill-percent must be 1 to 100");
+	else if (cfg->drill_targets < 1 || cfg->drill_targets > DRILL_TARGETS_MAX)
+		snprintf(why, cap, "drill-targets must be 1 to %d", DRILL_TARGETS_MAX);
 	else if (cfg->max_processes < 16 || cfg->max_processes > 1000000)
 		snprintf(why, cap, "max-processes must be 16 to 1000000");
 	else

@@ -20,6 +20,8 @@ struct config {
 	unsigned max_processes;  /* tracked at once */
 	unsigned retention_days; /* of closed incidents */
 	int no_drill;
+	unsigned drill_percent;  /* of one core's time that a suspect may pay for a closer look */
+	unsigned drill_targets;  /* looked at closer at once */
 	int no_bpf;
 	int verbose;
 };

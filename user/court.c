@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent_state.h"
 #include "base/log.h"
@@ -151,6 +152,16 @@ static struct verdict public_verdict(const struct agent *a, const struct watch *
 	return v;
 }
 
+/* Why there are no call sites, when nobody will look for them. NULL: somebody will, or did. */
+static json_t *no_look(const struct agent *a, const struct watch *w)
+{
+	if (!watch__is_proc(w))
+		return json_pack("[s]", "call sites: only processes are looked into, not cgroups");
+	if (!a->drill || a->cfg.no_drill)
+		return json_pack("[s]", "call sites: looking into suspects is switched off");
+	return NULL;
+}
+
 static void report(struct agent *a, struct watch *w)
 {
 	char key[WATCH_KEY_LEN], lines[DETECTOR_EVIDENCE_MAX][DETECTOR_EVIDENCE_LEN];
@@ -158,6 +169,7 @@ static void report(struct agent *a, struct watch *w)
 	struct verdict verdict = public_verdict(a, w);
 	const struct incident *open;
 	double (*history)[2] = NULL;
+	json_t *unseen;
 	struct finding f = {
 		.key = watch__key(w, key),
 		.object = &object,
@@ -166,6 +178,9 @@ static void report(struct agent *a, struct watch *w)
 		.evidence_cnt = collect_evidence(a, w, lines),
 	};
 
+	unseen = w->not_seen ? json_incref(w->not_seen) : no_look(a, w);
+	f.sites = w->sites;
+	f.not_seen = unseen;
 	open = tracker__open_of(a->tracker, key);
 	if (!open || a->now_s - w->shown_s >= a->cfg.window_s / REFRESH_SHARE) {
 		w->shown_s = a->now_s;
@@ -175,6 +190,7 @@ static void report(struct agent *a, struct watch *w)
 	}
 	tracker__report(a->tracker, a->now_s, &f);
 	json_decref(f.top);
+	json_decref(unseen);
 	free(history);
 }
 
@@ -223,4 +239,94 @@ void court__rekey(struct agent *a, const char *old_key, const struct watch *w)
 	char key[WATCH_KEY_LEN];
 
 	tracker__rekey(a->tracker, a->now_s, old_key, watch__key(w, key), &object);
+}
+
+/* ---- the closer look --------------------------------------------------------------------- */
+
+struct lineup {
+	struct agent *a;
+	struct {
+		struct seep_task_id id;
+		double severity;
+	} v[DRILL_WANTED_MAX];
+	size_t cnt;
+};
+
+/* Leaks before suspects, then whoever reaches the limit first, then the faster. */
+static double severity_of(const struct watch *w)
+{
+	double severity = w->verdict.state == VERDICT_LEAK ? 2 : 1;
+
+	if (w->verdict.time_to_limit_s > 0)
+		severity += 0.5 / (1 + w->verdict.time_to_limit_s / 3600);
+	if (w->verdict.slope_bytes_per_hour > 0)
+		severity += 0.4 * w->verdict.slope_bytes_per_hour /
+			    (w->verdict.slope_bytes_per_hour + (1 << 30));
+	return severity;
+}
+
+static int is_suspect(const struct agent *a, const struct watch *w)
+{
+	return w && watch__is_proc(w) && w->seen_seq == a->seq &&
+	       w->id.tgid != (uint32_t)getpid() &&
+	       (w->verdict.state == VERDICT_LEAK || w->verdict.state == VERDICT_SUSPECT);
+}
+
+/* Keep the list sorted; the last falls off when it is full. */
+static void line_up(void *ctx, struct series *s)
+{
+	struct watch *w = series__user(s);
+	struct lineup *l = ctx;
+	double severity;
+	size_t i;
+
+	if (!is_suspect(l->a, w))
+		return;
+	severity = severity_of(w);
+	if (l->cnt < DRILL_WANTED_MAX)
+		l->cnt++;
+	else if (l->v[l->cnt - 1].severity >= severity)
+		return;
+	for (i = l->cnt - 1; i > 0 && l->v[i - 1].severity < severity; i--)
+		l->v[i] = l->v[i - 1];
+	l->v[i].id = w->id;
+	l->v[i].severity = severity;
+}
+
+void court__investigate(struct agent *a)
+{
+	struct seep_task_id ids[DRILL_WANTED_MAX];
+	struct lineup l = {.a = a};
+	size_t i;
+
+	if (!a->drill)
+		return;
+	if (!a->cfg.no_drill)
+		store__foreach(a->store, line_up, &l);
+	for (i = 0; i < l.cnt; i++)
+		ids[i] = l.v[i].id;
+	drill__want(a->drill, ids, l.cnt);
+}
+
+void court__hear(void *ctx, const struct drill_result *r)
+{
+	struct series_key key = series_key__proc(&r->id);
+	struct agent *a = ctx;
+	struct series *s = store__find(a->store, &key);
+	struct watch *w = s ? series__user(s) : NULL;
+
+	if (!w)
+		return; /* ended meanwhile */
+	json_decref(w->not_seen);
+	w->not_seen = json_incref(r->not_seen);
+	w->drill_slices = r->slices;
+	w->drill_cost_share = r->cost_share;
+	w->drill_duty_share = r->duty_share;
+	w->drill_watched_s = r->watched_s;
+	w->drill_hits = r->hits;
+	w->drill_cost_ns = r->cost_ns;
+	if (!json_array_size(r->sites))
+		return;
+	json_decref(w->sites);
+	w->sites = json_incref(r->sites);
 }

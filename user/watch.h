@@ -9,6 +9,7 @@
 #define SEEP_WATCH_H
 
 #include <stdint.h>
+#include <jansson.h>
 #include <linux/types.h>
 #include <seep/task_id.h>
 
@@ -46,6 +47,11 @@ struct watch {
 	uint32_t uid, ppid, threads;
 	uint32_t procs;                     /* cgroups: processes in it */
 	uint32_t shmem_holders;             /* cgroups: ...of which have shared memory to speak of */
+	json_t *sites;                      /* what the drill found last, or NULL */
+	json_t *not_seen;                   /* what it could not see, or NULL */
+	double drill_cost_share, drill_duty_share, drill_watched_s;
+	uint64_t drill_hits, drill_cost_ns;
+	unsigned drill_slices;
 	int wants_detector;                 /* it has an open incident: judge it even if it is flat */
 	int start;                          /* the object (re)started with the newest poll */
 };

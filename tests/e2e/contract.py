@@ -126,11 +126,18 @@ REPLAY = {
     "alarms": [{"opened_s": float, "closed_s": Maybe(float)}], "final": VERDICT,
 }
 
+TRACE = {
+    "schema": OneOf("seep.trace/1"), "pid": int, "comm": str, "duration_s": int,
+    "sample_bytes": int, "allocated_bytes": int, "freed_bytes": int, "outstanding_bytes": int,
+    "sites": [SITE], "dropped": dict, "not_seen": [str],
+    "overhead": {"hits": int, "cost_ns": int, "target_cpu_percent": Maybe(float)},
+}
+
 # The contract names these two without their members.
 STATUS = {"schema": OneOf("seep.status/1"), "poll": {"cnt": int}}
 DOCTOR = {"schema": OneOf("seep.doctor/1")}
 
 SHAPES = {
     "top": TOP, "leaks": LEAKS, "incident": INCIDENT, "replay": REPLAY, "status": STATUS,
-    "doctor": DOCTOR,
+    "doctor": DOCTOR, "trace": TRACE,
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_options.c - option tables: every kind of value, and every way to get it wrong. */
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +24,7 @@ static struct values {
 	unsigned rows;
 	uint64_t size;
 	double window_s;
+	struct option_list pids;
 } got;
 
 static const struct option_spec specs[] = {
@@ -34,6 +36,7 @@ static const struct option_spec specs[] = {
 	{"rows", 'n', OPTION_UINT, "N", &got.rows, "how many", NULL},
 	{"size", 's', OPTION_SIZE, "SIZE", &got.size, "how much", NULL},
 	{"window", 'w', OPTION_DURATION, "TIME", &got.window_s, "how long", NULL},
+	{"pid", 'p', OPTION_LIST, "PID", &got.pids, "which", NULL},
 	{0},
 };
 
@@ -144,6 +147,19 @@ static void test_later_wins(void **state)
 	assert_string_equal(got.name, "b");
 }
 
+static void test_list_collects(void **state)
+{
+	struct option_list full = {.cnt = OPTION_LIST_MAX};
+	const struct option_spec spec = {"pid", 'p', OPTION_LIST, "PID", &full, "which", NULL};
+
+	(void)state;
+	parse("-p 1 --pid=2,3 -n 1 -p4");
+	assert_int_equal(got.pids.cnt, 3);
+	assert_string_equal(got.pids.items[1], "2,3");
+	assert_string_equal(got.pids.items[2], "4");
+	assert_int_equal(options__assign(&spec, "1"), -ERANGE);
+}
+
 static void test_arguments_mix_with_options(void **state)
 {
 	(void)state;
@@ -231,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_every_kind),
 		cmocka_unit_test(test_short_joined_and_abbreviated),
 		cmocka_unit_test(test_later_wins),
+		cmocka_unit_test(test_list_collects),
 		cmocka_unit_test(test_arguments_mix_with_options),
 		cmocka_unit_test(test_wrong_usage_names_the_option),
 		cmocka_unit_test(test_wrong_values),

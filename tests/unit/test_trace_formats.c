@@ -109,6 +109,7 @@ static void test_text(void **state)
 	assert_clean(&out);
 	expect_text(&out, "app<1>[4711]");
 	expect_text(&out, "1. leak: 2.9 KiB (95 %: 2.0 KiB to 4.4 KiB) in 30 allocations, +4.8 MiB/h");
+	expect_text(&out, "   oldest 30s, median 15s, 3 samples\n   numbers\n");
 	expect_text(&out, "xmalloc  /src/mem.c:12  (inlined)");
 	expect_text(&out, "session_new  /src/session.c:42\n");
 	expect_text(&out, "stripped.so+0x1234  (/lib/stripped.so [0123])");

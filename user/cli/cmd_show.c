@@ -19,6 +19,8 @@
 #define CHART_HEIGHT 10
 #define CHART_WIDTH_MAX 200
 #define LINE_MAX_WIDTH 1000
+#define SITES_MAX 5   /* call sites that are shown; all are in --json */
+#define FRAMES_MAX 12 /* of each */
 
 struct show_options {
 	const char *socket;
@@ -250,6 +252,57 @@ static void print_top(const json_t *in, const struct style *s, struct buf *out)
 	table__free(t);
 }
 
+/* "main  leak.c:4", or "module+0xoffset [build-id]" where there are no names. */
+static void print_frame(const json_t *frame, const struct style *s, struct buf *out)
+{
+	const char *function = field__str(frame, "function", NULL);
+	const char *file = field__str(frame, "file", NULL);
+	struct buf line = {0};
+
+	if (function)
+		buf__puts(&line, function);
+	else
+		buf__printf(&line, "%s+0x%llx", field__str(frame, "module", "?"),
+			    (unsigned long long)field__num(frame, "offset"));
+	if (file)
+		buf__printf(&line, "  %s:%.0f", file, field__num(frame, "line"));
+	else if (function || field__str(frame, "build_id", NULL))
+		buf__printf(&line, "  (%s [%.12s])", field__str(frame, "module", "?"),
+			    field__str(frame, "build_id", "no build-id"));
+	buf__puts(out, "     ");
+	clipped_line(out, line.data ? line.data : "?", s);
+	buf__free(&line);
+}
+
+static void print_site(const json_t *site, size_t rank, const struct style *s, struct buf *out)
+{
+	const json_t *frames = field__get(site, "frames");
+	char bytes[FIELD_TEXT], rate[FIELD_TEXT];
+	size_t i;
+
+	buf__printf(out, "  %zu. %s in %.0f blocks, %s per hour while looked at, by %s (%s)\n", rank,
+		    field__bytes(site, "outstanding_bytes", bytes),
+		    field__num(site, "outstanding_count"),
+		    field__bytes(site, "growth_bytes_per_hour", rate),
+		    field__str(site, "allocator", "?"), field__str(site, "verdict", "unknown"));
+	for (i = 0; i < json_array_size(frames) && i < FRAMES_MAX; i++)
+		print_frame(json_array_get(frames, i), s, out);
+	if (json_array_size(frames) > FRAMES_MAX)
+		buf__printf(out, "     ... %zu more\n", json_array_size(frames) - FRAMES_MAX);
+}
+
+static void print_sites(const json_t *in, const struct style *s, struct buf *out)
+{
+	const json_t *sites = field__get(in, "sites");
+	size_t i;
+
+	if (!json_array_size(sites))
+		return;
+	heading(out, "Where it is allocated and kept", s);
+	for (i = 0; i < json_array_size(sites) && i < SITES_MAX; i++)
+		print_site(json_array_get(sites, i), i + 1, s, out);
+}
+
 static void print_timeline(const json_t *in, const struct style *s, struct buf *out)
 {
 	const json_t *timeline = field__get(in, "timeline");
@@ -278,6 +331,7 @@ static int print_incident(const json_t *in, const struct show_options *opt)
 	print_chart(in, &s, &out);
 	print_explanation(in, &s, &out);
 	print_list(field__get(in, "verdict.evidence"), "Evidence", &s, &out);
+	print_sites(in, &s, &out);
 	print_object(in, &s, &out);
 	print_top(in, &s, &out);
 	print_timeline(in, &s, &out);

@@ -208,9 +208,9 @@ static void write_evidence(const struct quarters *q, char *ret_text, size_t cap)
 		units__format_bytes(q->rate[i], rate[i], sizeof(rate[i]));
 	units__format_duration(q->span_s, span, sizeof(span));
 	snprintf(ret_text, cap,
-		 "over %s the quarters left %s, %s, %s and %s per second behind; of the first "
-		 "quarter's bytes alive at half time %.0f %% are alive now; %.0f samples",
-		 span, rate[0], rate[1], rate[2], rate[3], 100 * kept_share(q), q->total.samples);
+		 "the quarters of %s left %s, %s, %s, %s per second; of the first one's bytes at "
+		 "half time %.0f %% are there now",
+		 span, rate[0], rate[1], rate[2], rate[3], 100 * kept_share(q));
 }
 
 enum site_verdict cohort__verdict(const struct cohort_clock *c, const struct cohort_table *t,
@@ -219,14 +219,13 @@ enum site_verdict cohort__verdict(const struct cohort_clock *c, const struct coh
 	struct quarters q;
 
 	if (c->cnt < MIN_ROWS || c->t_s[c->cnt - 1] - c->start_s < MIN_SPAN_S) {
-		snprintf(ret_evidence, cap, "%d snapshots are too few to tell, %d over %d s are needed",
-			 c->cnt, MIN_ROWS, MIN_SPAN_S);
+		snprintf(ret_evidence, cap, "too short to tell: at least %d s are needed", MIN_SPAN_S);
 		return SITE_UNKNOWN;
 	}
 	measure(c, t, &q);
 	if (q.total.samples < MIN_SAMPLES) {
-		snprintf(ret_evidence, cap, "%.0f live samples are too few to tell, %d are needed",
-			 q.total.samples, MIN_SAMPLES);
+		snprintf(ret_evidence, cap, "too few samples to tell: at least %d are needed",
+			 MIN_SAMPLES);
 		return SITE_UNKNOWN;
 	}
 	write_evidence(&q, ret_evidence, cap);

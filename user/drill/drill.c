@@ -7,6 +7,7 @@
  * and ledgers are a thread's own, so symbolizing never delays the agent's loop.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -240,6 +241,7 @@ static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int
 	if (!err && result->process_cnt)
 		enter_books(v, &result->processes[0], with_sites);
 	trace__free(t);
+	malloc_trim(0); /* debug information was large, and is gone until the next slice */
 	return err;
 }
 

@@ -10,6 +10,8 @@
 #ifndef SEEP_DRILL_DRILL_H
 #define SEEP_DRILL_DRILL_H
 
+#include <stddef.h>
+#include <stdint.h>
 #include <jansson.h>
 #include <linux/types.h>
 #include <seep/task_id.h>

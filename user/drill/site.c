@@ -41,10 +41,10 @@ static json_t *whole_or_null(double number)
 							 json_null();
 }
 
-/* Milliseconds are fine enough for an age. */
+/* Ages are whole seconds, as all times in JSON. */
 static json_t *seconds_or_null(double seconds)
 {
-	return isfinite(seconds) ? json_real(round(seconds * 1000) / 1000) : json_null();
+	return whole_or_null(floor(seconds));
 }
 
 static json_t *text_or_null(const char *text)

@@ -13,7 +13,7 @@
 
 #define SITE_COHORTS 20 /* log2 of the age in seconds: [0] < 1 s, [k] < 2^k s */
 
-#define SITE_EVIDENCE_LEN 320
+#define SITE_EVIDENCE_LEN 256
 
 enum site_verdict { SITE_UNKNOWN, SITE_LEAK, SITE_CACHE, SITE_CHURN };
 

@@ -139,7 +139,8 @@ int traced__new(const struct trace_cfg *cfg, struct symbolizer *symbolizer, pid_
 	err = open_process(t);
 	if (err)
 		snprintf(ret_why, TRACE_WHY_LEN, "%s",
-			 err == -ESRCH ? "there is no such process" : strerror(-err));
+			 err == -ESRCH ? "there is no such process, or it belongs to the kernel" :
+					 strerror(-err));
 	if (!err)
 		err = attach(t, ret_why);
 	if (err) {
@@ -316,11 +317,12 @@ int traced__finish(struct traced *t, double now_s, int ended)
 	t->end_s = now_s;
 	if (!t->probe)
 		return 0;
-	alloc_probe__detach(t->probe);
+	/* while the probes are still there: half attached they would see more frees than blocks */
 	err = traced__snapshot(t, now_s);
+	alloc_probe__stats(t->probe, t->stats);
+	alloc_probe__detach(t->probe);
 	if (!err && alloc_probe__totals)
 		err = alloc_probe__totals(t->probe, take_allocated, t);
-	alloc_probe__stats(t->probe, t->stats);
 	t->cost_ns += alloc_probe__cost_ns(t->probe, &hits);
 	t->hits += hits;
 	return err;

@@ -220,6 +220,30 @@ int incident__set_top(struct incident *in, json_t *top)
 	return 0;
 }
 
+/* The line a site stands for: its innermost frame with a source line, else its first. */
+static json_t *site_place(const json_t *sites)
+{
+	json_t *frames = json_object_get(json_array_get(sites, 0), "frames"), *frame;
+	size_t i;
+
+	json_array_foreach(frames, i, frame)
+		if (json_is_string(json_object_get(frame, "file")))
+			return frame;
+	return json_array_get(frames, 0);
+}
+
+int incident__set_sites(struct incident *in, json_t *sites)
+{
+	const json_t *before = json_object_get(site_place(in->sites), "address");
+	const json_t *now = json_object_get(site_place(sites), "address");
+	int is_news = now && (!before || !json_equal((json_t *)before, (json_t *)now));
+
+	json_incref(sites);
+	json_decref(in->sites);
+	in->sites = sites;
+	return is_news;
+}
+
 int incident__close(struct incident *in, double t_s, const char *reason)
 {
 	char *copy = text__clean(reason, INCIDENT_TEXT_MAX);

@@ -76,6 +76,8 @@ int incident__set_verdict(struct incident *in, const struct verdict *v, const ch
 			  int evidence_cnt);
 int incident__set_history(struct incident *in, const double (*history)[2], size_t cnt);
 int incident__set_top(struct incident *in, json_t *top); /* shared, not copied: do not change it */
+/* Shared as well. 1: they are news (other call sites than before), 0: only their numbers moved. */
+int incident__set_sites(struct incident *in, json_t *sites);
 
 /* The worst verdict becomes the verdict that is kept. 0 or -ENOMEM; closed in either case. */
 int incident__close(struct incident *in, double t_s, const char *reason);

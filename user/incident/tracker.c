@@ -458,6 +458,27 @@ static int apply_leak(struct tracker *tr, double now_s, struct entry *e, const s
 	return news;
 }
 
+static void add_not_seen(struct incident *in, const json_t *lines)
+{
+	const json_t *line;
+	size_t i;
+
+	json_array_foreach(lines, i, line)
+		incident__not_seen(in, "%s", json_string_value(line));
+}
+
+/* 1 when the call sites are worth writing down at once. */
+static int take_sites(struct incident *in, double now_s, const struct finding *f)
+{
+	add_not_seen(in, f->not_seen);
+	if (!json_array_size(f->sites) || f->sites == in->sites)
+		return 0;
+	if (!incident__set_sites(in, f->sites))
+		return 0;
+	incident__note(in, now_s, "call sites found by looking into the allocator");
+	return 1;
+}
+
 static void update(struct tracker *tr, double now_s, struct entry *e, const struct finding *f,
 		   int is_new)
 {
@@ -471,6 +492,7 @@ static void update(struct tracker *tr, double now_s, struct entry *e, const stru
 		incident__set_history(in, f->history, f->history_cnt);
 	if (f->top)
 		incident__set_top(in, f->top);
+	news |= take_sites(in, now_s, f);
 	in->updated_s = now_s;
 	if (news || !(fabs(now_s - e->written_s) < tr->window_s / WRITE_PART))
 		changed(tr, now_s, e);

@@ -44,7 +44,9 @@ struct finding {
 	int evidence_cnt;
 	const double (*history)[2];
 	size_t history_cnt;
-	json_t *top; /* borrowed; may be NULL: kept from before */
+	json_t *top;      /* borrowed; may be NULL: kept from before */
+	json_t *sites;    /* array of SITE, shared; the same */
+	json_t *not_seen; /* array of sentences; the same */
 };
 
 /*

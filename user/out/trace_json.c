@@ -76,15 +76,16 @@ static json_t *not_seen_to_json(const struct trace_process *p)
 static json_t *process_to_json(const struct trace_process *p, const struct trace_result *r,
 			       unsigned top)
 {
-	return json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:[o, o], s:o, "
+	return json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:[o, o], s:o, "
 			 "s:b, s:o, s:i, s:o, s:o, s:o, s:{s:I, s:I, s:o, s:o}}",
 			 "schema", "seep.trace/1",
 			 "pid", p->pid,
 			 "start_ns", (json_int_t)p->start_ns,
 			 "comm", text_or_null(p->comm),
 			 "started_s", whole_or_null(floor(r->started_s)),
-			 "duration_s", real_or_null(round(p->duration_s * 1000) / 1000),
-			 "min_age_s", real_or_null(r->min_age_s),
+			 "duration_s", whole_or_null(fmax(p->duration_s, 1)),
+			 "duration_ns", whole_or_null(p->duration_s * 1e9),
+			 "min_age_ns", whole_or_null(r->min_age_s * 1e9),
 			 "sample_bytes", whole_or_null(p->sample_bytes),
 			 "allocated_bytes", whole_or_null(p->allocated_bytes),
 			 "freed_bytes", whole_or_null(p->freed_bytes),

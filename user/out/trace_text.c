@@ -173,7 +173,8 @@ static void put_ages(const struct site *s, struct buf *out)
 
 	units__format_duration(s->oldest_age_s, oldest, sizeof(oldest));
 	units__format_duration(s->median_age_s, median, sizeof(median));
-	buf__printf(out, "    oldest %s, median %s; %s\n", oldest, median, s->evidence);
+	buf__printf(out, "   oldest %s, median %s, %llu sample%s\n   %s\n", oldest, median,
+		    (unsigned long long)s->samples, s->samples == 1 ? "" : "s", s->evidence);
 }
 
 static void put_site(size_t number, const struct site *s, const struct trace_format_options *opt,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lines.c - libdw asked for lines, functions and inlined calls.
+ * lines.c - libdw asked for functions and inlined calls; lines come from line_table.c, because
+ * libdw keeps 40 bytes for each row of every line table it has looked at.
  *
  * Read, not mapped: see image.h. Compilation units are indexed by address once (few compilers
  * write a complete .debug_aranges); a unit's functions are indexed when the first address in it
@@ -20,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "line_table.h"
 #include "lines.h"
 
 #define UNITS_MAX	 (1u << 18)
@@ -28,7 +30,6 @@
 #define SCOPE_DEPTH_MAX	 24	    /* of namespaces and classes */
 #define INLINE_DEPTH_MAX 64
 #define LOOK_BACK	 64	    /* overlapping ranges that are tried */
-#define LINE_BYTES	 56	    /* of a line in libdw's memory, with the share of its tables */
 
 struct range {
 	uint64_t begin, end;
@@ -45,13 +46,15 @@ struct unit {
 	Dwarf_Die die;	/* of the skeleton, where the unit is split */
 	Dwarf_Die full; /* where the functions are */
 	struct ranges functions;
-	int is_indexed;
+	struct line_table *lines; /* NULL: none */
+	int is_indexed, is_split;
 };
 
 struct lines {
 	int fd, alt_fd;
 	Elf *elf;
 	Dwarf *dwarf, *alt;
+	struct line_sections sections;
 	struct unit *units;
 	size_t unit_cnt, unit_cap;
 	struct ranges by_address;
@@ -211,8 +214,10 @@ static void find_full(struct unit *u)
 	if (dwarf_cu_info(u->die.cu, &version, &type, NULL, NULL, NULL, NULL, NULL) ||
 	    type != DW_UT_skeleton || !may_open_split(&u->die))
 		return;
-	if (!dwarf_cu_info(u->die.cu, &version, &type, NULL, &full, NULL, NULL, NULL) && full.cu)
-		u->full = full;
+	if (dwarf_cu_info(u->die.cu, &version, &type, NULL, &full, NULL, NULL, NULL) || !full.cu)
+		return;
+	u->full = full;
+	u->is_split = 1;
 }
 
 /* ---- functions of a unit ---- */
@@ -256,11 +261,21 @@ static int scan_functions(struct scan *scan, Dwarf_Die *parent, unsigned depth)
 	return err;
 }
 
+static void open_table(struct lines *l, struct unit *u)
+{
+	const char *dir = string_of(&u->die, DW_AT_comp_dir, DW_AT_comp_dir);
+	Dwarf_Attribute attr;
+	Dwarf_Word offset;
+
+	if (!dwarf_attr(&u->die, DW_AT_stmt_list, &attr) || dwarf_formudata(&attr, &offset) ||
+	    line_table__new(&l->sections, offset, dir, &u->lines))
+		return;
+	l->held += line_table__held(u->lines);
+}
+
 static void index_functions(struct lines *l, struct unit *u)
 {
 	struct scan scan = {.functions = &u->functions};
-	size_t line_cnt = 0;
-	Dwarf_Lines *lines;
 
 	if (u->is_indexed)
 		return;
@@ -268,8 +283,7 @@ static void index_functions(struct lines *l, struct unit *u)
 	find_full(u);
 	scan_functions(&scan, &u->full, 0); /* what was found before a bound was hit counts */
 	sort_ranges(&u->functions);
-	if (!dwarf_getsrclines(&u->die, &lines, &line_cnt))
-		l->held += line_cnt * LINE_BYTES;
+	open_table(l, u);
 	l->held += u->functions.cap * sizeof(struct range);
 }
 
@@ -336,27 +350,36 @@ static uint32_t number_of(Dwarf_Die *die, unsigned attribute)
 	return value;
 }
 
-static void set_call_site(struct unit *u, Dwarf_Die *inlined, struct line_frame *caller)
+/* A split unit numbers its files by a table in the .dwo file, which libdw knows. */
+static const char *split_file(struct unit *u, uint32_t file)
 {
-	uint32_t file = number_of(inlined, DW_AT_call_file);
 	Dwarf_Files *files;
 	size_t cnt;
 
+	if (dwarf_getsrcfiles(&u->full, &files, &cnt) || file >= cnt)
+		return NULL;
+	return dwarf_filesrc(files, file, NULL, NULL);
+}
+
+static void set_call_site(struct unit *u, Dwarf_Die *inlined, struct line_frame *caller)
+{
+	uint32_t file = number_of(inlined, DW_AT_call_file);
+
 	caller->line = number_of(inlined, DW_AT_call_line);
-	if (!dwarf_getsrcfiles(&u->full, &files, &cnt) && file < cnt)
-		caller->file = dwarf_filesrc(files, file, NULL, NULL);
+	if (u->is_split)
+		caller->file = split_file(u, file);
+	else if (u->lines)
+		caller->file = line_table__file(u->lines, file);
 }
 
 static void set_line(struct unit *u, uint64_t address, struct line_frame *frame)
 {
-	Dwarf_Line *line = dwarf_getsrc_die(&u->die, address);
-	int number = 0;
+	uint32_t file, line;
 
-	if (!line)
+	if (!u->lines || line_table__find(u->lines, address, &file, &line))
 		return;
-	frame->file = dwarf_linesrc(line, NULL, NULL);
-	if (!dwarf_lineno(line, &number) && number > 0)
-		frame->line = number;
+	frame->file = line_table__file(u->lines, file);
+	frame->line = line;
 }
 
 /* frames[0] is innermost; `chain` begins with the outermost. */
@@ -402,28 +425,77 @@ int lines__find(struct lines *l, uint64_t vaddr, struct line_frame *frames, int 
 
 /* ---- open and close ---- */
 
-/* Debug sections, as large as they will be in memory. */
-static size_t debug_bytes(Elf *elf)
+/* Sections that answer other questions than ours; together often half of all. */
+static int is_useless(const char *name)
+{
+	static const char *const useless[] = {
+		".debug_loc",	   ".debug_loclists",	  ".debug_aranges",	 ".debug_names",
+		".debug_pubnames", ".debug_pubtypes",	  ".debug_gnu_pubnames", ".debug_macro",
+		".debug_macinfo",  ".debug_gnu_pubtypes", ".debug_frame",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(useless) / sizeof(useless[0]); i++) {
+		if (!strcmp(name, useless[i]))
+			return 1;
+	}
+	return 0;
+}
+
+static const char *section_name(Elf *elf, Elf_Scn *section, GElf_Shdr *ret_header)
+{
+	const char *name;
+	size_t names;
+
+	if (elf_getshdrstrndx(elf, &names) || !gelf_getshdr(section, ret_header))
+		return "";
+	name = elf_strptr(elf, names, ret_header->sh_name);
+	return name ? name : "";
+}
+
+/* Debug sections, as large as they will be in memory. libdw would read them all: the useless ones
+ * are made to look empty, in our copy of their headers. */
+static size_t choose_sections(Elf *elf)
 {
 	Elf_Scn *section = NULL;
-	size_t names, bytes = 0;
+	size_t bytes = 0;
 	const char *name;
 	GElf_Shdr header;
 	GElf_Chdr packed;
 
-	if (elf_getshdrstrndx(elf, &names))
-		return 0;
 	while ((section = elf_nextscn(elf, section))) {
-		if (!gelf_getshdr(section, &header))
+		name = section_name(elf, section, &header);
+		if (strncmp(name, ".debug_", 7))
 			continue;
-		name = elf_strptr(elf, names, header.sh_name);
-		if (!name || strncmp(name, ".debug_", 7))
+		if (is_useless(name)) {
+			header.sh_type = SHT_NOBITS;
+			gelf_update_shdr(section, &header);
 			continue;
+		}
 		bytes += header.sh_size;
 		if (header.sh_flags & SHF_COMPRESSED && gelf_getchdr(section, &packed))
 			bytes += packed.ch_size;
 	}
 	return bytes;
+}
+
+static struct line_section content(Elf *elf, const char *wanted)
+{
+	struct line_section found = {};
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	Elf_Data *data;
+
+	while ((section = elf_nextscn(elf, section))) {
+		if (strcmp(section_name(elf, section, &header), wanted) ||
+		    header.sh_type == SHT_NOBITS)
+			continue;
+		data = elf_rawdata(section, NULL); /* what libdw has read and unpacked */
+		if (data && data->d_buf && !(header.sh_flags & SHF_COMPRESSED))
+			found = (struct line_section){data->d_buf, data->d_size};
+		break;
+	}
+	return found;
 }
 
 /* Debian's debug files share what is common in a file of their own. libdw would look for it by
@@ -454,12 +526,15 @@ static int open_dwarf(struct lines *l, size_t max_bytes)
 	l->elf = elf_begin(l->fd, ELF_C_READ, NULL);
 	if (!l->elf)
 		return -ENOENT;
-	l->held = debug_bytes(l->elf);
+	l->held = choose_sections(l->elf);
 	if (l->held > max_bytes)
 		return -EFBIG;
 	l->dwarf = dwarf_begin_elf(l->elf, DWARF_C_READ, NULL);
 	if (!l->dwarf)
 		return -ENOENT;
+	l->sections.line = content(l->elf, ".debug_line");
+	l->sections.line_str = content(l->elf, ".debug_line_str");
+	l->sections.str = content(l->elf, ".debug_str");
 	return open_alt(l);
 }
 
@@ -490,8 +565,10 @@ void lines__free(struct lines *l)
 
 	if (!l)
 		return;
-	for (i = 0; i < l->unit_cnt; i++)
+	for (i = 0; i < l->unit_cnt; i++) {
 		free(l->units[i].functions.items);
+		line_table__free(l->units[i].lines);
+	}
 	free(l->units);
 	free(l->by_address.items);
 	dwarf_end(l->dwarf);

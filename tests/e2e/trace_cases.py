@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""trace_cases.py - `seep trace`: the line that leaks is found, in every form it can be written in.
+
+The program is tests/workloads/call_sites.c; the comments at the ends of its lines say which is
+which.
+"""
+import contextlib
+import gzip
+import json
+import re
+import shutil
+import signal
+import subprocess
+import time
+import xml.etree.ElementTree
+
+from harness import LEASH, ROOT, SEEP, Cgroups, Skip, check_shape, expect, need_root, run, wait_for
+
+PROGRAM = ROOT / "build/tests/workloads/call_sites"
+SOURCE = ROOT / "tests/workloads/call_sites.c"
+LEAK_BYTES, CACHE_BYTES, CACHE_SLOTS = 1009, 2003, 512
+START_S = 30  # attaching takes a while on a busy machine
+
+
+def line_of(what):
+    """The number of the line that is marked so."""
+    for number, text in enumerate(SOURCE.read_text(encoding="utf-8").splitlines(), 1):
+        if text.endswith(f"/* line: {what} */"):
+            return number
+    raise LookupError(what)
+
+
+@contextlib.contextmanager
+def program(*args, cgroup=None):
+    enter = ["sh", "-c", 'echo $$ >"$0"/cgroup.procs && exec "$@"', str(cgroup)] if cgroup else []
+    with subprocess.Popen([*enter, *LEASH, str(PROGRAM), *map(str, args)], cwd=ROOT,
+                          stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for("the program runs", lambda: comm_of(process.pid) == PROGRAM.name, 5, .05)
+            yield process
+        finally:
+            process.kill()
+
+
+def comm_of(pid):
+    with contextlib.suppress(OSError):
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+            return file.read().strip()
+    return ""
+
+
+def trace(*args, **options):
+    answer = run([SEEP, "trace", *args], START_S + 30, **options)
+    expect(answer.returncode == 0, f"exit {answer.returncode}: {answer.stderr}")
+    return answer
+
+
+def trace_json(*args):
+    lines = trace(*args, "-o", "json").stdout.splitlines()
+    return [check_shape(json.loads(line), "trace") for line in lines]
+
+
+def site_with(traced, function):
+    for site in traced["sites"]:
+        if any(frame["function"] == function for frame in site["frames"]):
+            return site
+    raise LookupError(f"no site with {function}: {traced['sites']}")
+
+
+def check_frame(frame, function, line):
+    seen = f"{frame['function']} {frame['file']}:{frame['line']}"
+    expect(frame["function"] == function and frame["line"] == line and
+           frame["file"].endswith("call_sites.c"), f"{seen} instead of {function}, line {line}")
+
+
+def check_everything():
+    """Every allocation: exact, the right lines, and the right verdicts."""
+    with program("--per-s", 2000) as process:
+        traced, = trace_json("-p", process.pid, "-d", "11s", "--sample", "all")
+    leak, cache = site_with(traced, "leaky"), site_with(traced, "cache_put")
+    expect(traced["sites"][0] == leak, "the leak is not on top")
+    expect(leak["outstanding_bytes"] == leak["outstanding_count"] * LEAK_BYTES,
+           f"{leak['outstanding_bytes']} bytes in {leak['outstanding_count']}")
+    expect(leak["outstanding_count"] > 2000, f"only {leak['outstanding_count']} leaked blocks")
+    expect(leak["outstanding_ci_bytes"] == [leak["outstanding_bytes"]] * 2, "not exact")
+    expect(cache["outstanding_bytes"] == CACHE_SLOTS * CACHE_BYTES,
+           f"the cache holds {cache['outstanding_bytes']} bytes")
+    check_frame(leak["frames"][0], "leaky", line_of("leak"))
+    expect(leak["frames"][1]["function"] == "main", f"leaky is called by {leak['frames'][1]}")
+    inlined = [frame for frame in cache["frames"] if frame["function"] == "inlined_alloc"]
+    check_frame(inlined[0], "inlined_alloc", line_of("inlined"))
+    expect(inlined[0]["inlined"], "inlined_alloc is not marked as inlined")
+    expect(leak["verdict"] == "leak", f"the leak is '{leak['verdict']}': {leak['evidence']}")
+    expect(cache["verdict"] in ("cache", "churn"), f"the cache is '{cache['verdict']}'")
+    expect(leak["growth_bytes_per_hour"] > 0, "the leak does not grow")
+    expect(traced["overhead"]["hits"] > 10000, f"{traced['overhead']['hits']} hits")
+
+
+def check_sampled():
+    """Samples: what was leaked lies within the interval, or not far outside (it is one of 20)."""
+    count = 20000
+    with program("--delay", 8, "--per-s", 20000, "--count", count) as process:
+        traced, = trace_json("-p", process.pid, "-d", "12s", "--sample", "64K")
+    low, high = site_with(traced, "leaky")["outstanding_ci_bytes"]
+    truth = count * LEAK_BYTES
+    expect(low / 1.2 <= truth <= high * 1.2, f"{truth} is not in {low}..{high}")
+    expect(high < 2 * truth, f"{low}..{high} says nothing of {truth}")
+
+
+def check_svg(path):
+    root = xml.etree.ElementTree.parse(path).getroot()
+    titles = [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")]
+    expect(any(title.startswith("leaky: ") for title in titles), f"titles: {titles}")
+
+
+def check_pprof(path):
+    raw = gzip.decompress(path.read_bytes())
+    expect(b"inuse_space" in raw and b"leaky" in raw, "no inuse_space or no leaky")
+    if shutil.which("go"):
+        answer = run(["go", "tool", "pprof", "-top", "-lines", path], 60)
+        expect(re.search(rf"leaky \S*call_sites\.c:{line_of('leak')}$", answer.stdout, re.M),
+               answer.stdout + answer.stderr)
+
+
+def check_folded(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    expect(all(re.fullmatch(r".+ \d+", line) for line in lines), f"{lines}")
+    expect(any(re.search(r";main;leaky \d+$", line) for line in lines), f"{lines}")
+
+
+def check_text(path):
+    text = path.read_text(encoding="utf-8")
+    expect(re.search(rf"^ +leaky  .*call_sites\.c:{line_of('leak')}$", text, re.M), text)
+    expect(re.search(r"^cost: \d+ probe hits", text, re.M), text)
+
+
+FORMS = {"svg": check_svg, "pprof": check_pprof, "folded": check_folded, "text": check_text}
+
+
+def check_form(form, directory):
+    path = directory / f"trace.{form}"
+    with program() as process:
+        trace("-p", process.pid, "-d", "1s", "--sample", "all", "-o", form, "-O", path)
+    FORMS[form](path)
+
+
+def check_command():
+    """A command is watched from its first allocations on; its output stays apart."""
+    answer = trace("-d", "2s", "--sample", "all", "-o", "json", "--", PROGRAM, "--count", 500,
+                   "--per-s", 1000)
+    leak = site_with(check_shape(json.loads(answer.stdout), "trace"), "leaky")
+    expect(leak["outstanding_count"] == 500, f"{leak['outstanding_count']} of 500 blocks")
+    expect("done" in answer.stderr, f"the command's own output: {answer.stderr}")
+
+
+def check_exec():
+    """A shell that becomes the program: that is what is traced."""
+    traced, = trace_json("-d", "3s", "--sample", "all", "--", "sh", "-c",
+                         f"sleep 1; exec {PROGRAM}")
+    site_with(traced, "leaky")
+    expect(traced["comm"] == PROGRAM.name, f"comm is {traced['comm']}")
+
+
+def start_trace(process):
+    return subprocess.Popen([str(SEEP), "trace", "-p", str(process.pid), "-d", "10m", "--json",
+                             "--sample", "all"], stdout=subprocess.PIPE, text=True)
+
+
+def check_interrupted():
+    with program() as process, start_trace(process) as tracer:
+        time.sleep(8)
+        tracer.send_signal(signal.SIGINT)
+        out, _ = tracer.communicate(timeout=START_S)
+        expect(tracer.returncode == 0, f"exit {tracer.returncode}")
+        site_with(check_shape(json.loads(out), "trace"), "leaky")
+        expect(process.poll() is None, "the program did not survive")
+
+
+def check_ended():
+    with program() as process, start_trace(process) as tracer:
+        time.sleep(8)
+        process.kill()
+        out, _ = tracer.communicate(timeout=START_S)
+        expect(tracer.returncode == 0, f"exit {tracer.returncode}")
+        traced = check_shape(json.loads(out), "trace")
+        check_frame(site_with(traced, "leaky")["frames"][0], "leaky", line_of("leak"))
+
+
+def check_several():
+    with program() as first, program() as second:
+        found = trace_json("-p", f"{first.pid},{second.pid}", "-d", "1s")
+        expect({traced["pid"] for traced in found} == {first.pid, second.pid}, f"{found}")
+
+
+def check_cgroup(name):
+    cgroups = Cgroups(name)
+    try:
+        group = cgroups.make("traced")
+        if not group:
+            raise Skip(f"no cgroup of our own: {cgroups.why_not}")
+        with program(cgroup=group) as first, program(cgroup=group) as second:
+            found = trace_json("--cgroup", cgroups.name_of(group), "-d", "1s")
+            expect({traced["pid"] for traced in found} == {first.pid, second.pid}, f"{found}")
+    finally:
+        cgroups.remove()
+
+
+def run_all(results, directory):
+    directory.mkdir()
+    cases = {
+        "every allocation, exactly": check_everything,
+        "samples, within their interval": check_sampled,
+        "a command from its first allocation on": check_command,
+        "a program that another one becomes": check_exec,
+        "Ctrl-C prints what it has": check_interrupted,
+        "a program that ends": check_ended,
+        "several processes": check_several,
+        "a cgroup": lambda: check_cgroup(f"{directory.parent.name}-trace"),
+    }
+    for form in FORMS:
+        cases[f"as {form}"] = lambda form=form: check_form(form, directory)
+    for name, check in cases.items():
+        with results.case(f"trace: {name}"):
+            need_root("tracing")
+            check()

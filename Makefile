@@ -6,13 +6,14 @@
 VERSION := 0.1.0
 CC      ?= gcc
 CLANG   ?= clang
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+# Ubuntu's bpftool is a wrapper that wants the running kernel's own: take the real one
+BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool /usr/sbin/bpftool) bpftool)
 PREFIX  ?= /usr/local
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 OUT  := build$(if $(SAN),/san)
 
-PKGS   := libbpf jansson sqlite3 ncursesw inih zlib libelf libdw liblzma
+PKGS   := libbpf jansson sqlite3 libmicrohttpd ncursesw inih zlib libelf libdw liblzma
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter -Wno-format-truncation \
 	  -fstack-protector-strong -DSEEP_VERSION='"$(VERSION)"'

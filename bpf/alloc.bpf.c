@@ -32,6 +32,7 @@ const volatile __u64 page_bytes = 4096;
 const volatile __u64 min_mmap_bytes = 128 * 1024;
 const volatile __u64 follow_bytes = ~0ULL; /* follow calls of this size: they map memory inside */
 const volatile __u32 stack_chunks = 64;    /* how much stack to copy */
+const volatile __u64 main_stack_end = 0;   /* arguments and environment begin here */
 
 /* Kept up to date by user space: where code is mapped, and the text of allocators. */
 struct seep_span code_spans[SEEP_CODE_SPANS];
@@ -113,6 +114,7 @@ static const struct slot fresh_slot;
 #define MAP_ANONYMOUS   0x20
 #define PROT_WRITE      0x2
 #define SAMPLE_ALWAYS   (1ULL << 32)
+#define MAX_CHUNKS      (SEEP_STACK_BYTES_MAX / SEEP_STACK_CHUNK)
 
 static __always_inline void add(enum seep_alloc_stat stat, u64 n)
 {
@@ -351,13 +353,16 @@ static __always_inline bool is_code(u64 word)
  * Two stacks are the same when the code addresses on them are: data in between (counters,
  * pointers) changes from call to call and says nothing of the path. All that would be copied is
  * looked at, so equal ids mean equal chains. Dead addresses below live frames only make more ids.
+ * The id's last byte is how many chunks there were.
+ *
+ * A global function: verified once, not for each path that leads here.
  */
-static __noinline u64 hash_stack(u64 sp, u64 seed, u32 *ret_bytes)
+__noinline u64 hash_stack(u64 sp, u64 hash)
 {
-	u64 words[SEEP_STACK_CHUNK / 8], hash = seed;
+	u64 words[SEEP_STACK_CHUNK / 8], room = (main_stack_end - sp) / SEEP_STACK_CHUNK + 1;
 	u32 i, j;
 
-	for (i = 0; i < SEEP_STACK_BYTES_MAX / SEEP_STACK_CHUNK && i < stack_chunks; i++) {
+	for (i = 0; i < MAX_CHUNKS && i < stack_chunks && i < room; i++) {
 		if (bpf_probe_read_user(words, sizeof(words),
 					(void *)(sp + i * SEEP_STACK_CHUNK)))
 			break;
@@ -365,8 +370,12 @@ static __noinline u64 hash_stack(u64 sp, u64 seed, u32 *ret_bytes)
 			if (is_code(words[j]))
 				hash = mix(hash, words[j]);
 	}
-	*ret_bytes = i * SEEP_STACK_CHUNK;
-	return hash;
+	return (hash & ~0xffULL) | i;
+}
+
+static __always_inline u32 bytes_of(u64 stack_id)
+{
+	return (stack_id & 0xff) * SEEP_STACK_CHUNK;
 }
 
 static __always_inline u64 wakeup_flags(void)
@@ -422,12 +431,10 @@ static __always_inline bool send_stack(const struct pt_regs *ctx, u32 kind, u64 
 /* Name the stack, and send it if user space has not got it. */
 static __noinline u64 capture(struct pt_regs *ctx, u32 kind)
 {
-	struct seep_regs regs = {};
-	u32 bytes = 0, one = 1;
-	u64 stack_id;
+	u64 seed = mix(mix(kind, PT_REGS_IP(ctx)), caller_of(ctx));
+	u64 stack_id = hash_stack(PT_REGS_SP(ctx), seed);
+	u32 bytes = bytes_of(stack_id), one = 1;
 
-	read_regs(ctx, &regs);
-	stack_id = hash_stack(regs.sp, mix(mix(kind, regs.ip), caller_of(ctx)), &bytes);
 	if (!bytes)
 		add(SEEP_ALLOC_STAT_BAD_STACK, 1);
 	if (bpf_map_lookup_elem(&seep_sent, &stack_id))
@@ -807,6 +814,13 @@ int seep_munmap_exact(struct pt_regs *ctx)
 	count_hit(site_of(ctx));
 	if (read_cut(ctx, &cut) && take_region(cut.lo, cut.hi - cut.lo, &live))
 		count_freed(live.weight_bytes);
+	return 0;
+}
+
+/* For measuring what the trap alone costs. */
+SEC("uprobe")
+int seep_nothing(struct pt_regs *ctx)
+{
 	return 0;
 }
 

@@ -3,7 +3,10 @@
 #
 # run.sh - the agent in the background and `seep top` in front of it, until top is left.
 #
-#	deploy/run.sh [AGENT-OPTIONS]     or     make run ARGS="--interval 1s --window 10m"
+#	deploy/run.sh [AGENT-OPTIONS]     or     make run ARGS="--interval 10s --window 6h"
+#
+# Without options the window is ten minutes, not the agent's six hours: whoever tries it out wants
+# to see a leak named in minutes. That history is kept apart from a production agent's.
 #
 # The agent's log goes to build/agent.log. If an agent already answers, top is shown on that one and
 # it is left alone; the one that is started here ends with this script, however that ends. Without
@@ -87,6 +90,10 @@ show_top() {
 
 # shellcheck disable=SC2086
 set -- ${ARGS:-} "$@"
+if [ $# -eq 0 ]; then
+	echo "Trying it out: a poll each second, a window of ten minutes." >&2
+	set -- --interval 1s --window 10m --state-dir /var/lib/seep/try
+fi
 find_socket "$@"
 exec 3<&0
 trap cleanup EXIT

@@ -351,6 +351,21 @@ static int make_drill(struct agent *a)
 	return err;
 }
 
+/* An address that is taken must not keep the agent from watching. */
+static void make_http(struct agent *a)
+{
+	int err;
+
+	if (!strcmp(a->cfg.listen, "none"))
+		return;
+	err = http__new(a->loop, a->cfg.listen, answer__http, a, &a->http);
+	if (err)
+		log_err("'%s': %s; going on without HTTP", a->cfg.listen,
+			err == -EINVAL ? "expected ADDR:PORT or none" : strerror(-err));
+	else
+		log_info("HTTP on %s, port %u", a->cfg.listen, http__port(a->http));
+}
+
 static int make_loop(struct agent *a)
 {
 	uint64_t period_ns = a->cfg.interval_s * 1e9;
@@ -403,6 +418,7 @@ int agent__new(const struct config *cfg, int argc, char **argv, struct agent **r
 		agent__free(a);
 		return err;
 	}
+	make_http(a);
 	start_clock(a);
 	*ret_agent = a;
 	return 0;
@@ -426,6 +442,7 @@ void agent__free(struct agent *a)
 	if (!a)
 		return;
 	ctl__free(a->ctl);
+	http__free(a->http);
 	drill__free(a->drill);
 	journal__close(a->journal);
 	tracker__free(a->tracker);

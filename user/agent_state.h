@@ -17,6 +17,7 @@
 #include "incident/history.h"
 #include "incident/tracker.h"
 #include "out/ctl.h"
+#include "out/http.h"
 #include "probe/poller.h"
 #include "series/journal.h"
 #include "series/store.h"
@@ -50,6 +51,7 @@ struct agent {
 	struct tracker *tracker;
 	struct drill *drill;     /* NULL: without BPF */
 	struct ctl *ctl;
+	struct http *http;       /* NULL: not wanted, or the address is taken */
 
 	char node[NODE_LEN];
 	char boot_id[40];
@@ -108,6 +110,8 @@ void court__rekey(struct agent *a, const char *old_key, const struct watch *w);
 
 /* ctl_handler_fn: top, leaks, show, status, record. */
 int answer__handle(void *ctx, const char *cmd, const json_t *request, struct buf *body);
+/* http_handler_fn: /healthz, /readyz, /metrics. */
+int answer__http(void *ctx, const char *path, struct buf *body, const char **ret_type);
 /* The n most interesting rows by "process" or "cgroup", as in seep.top/1. NULL: out of memory. */
 json_t *answer__rows(struct agent *a, const char *by, unsigned n);
 /* What is not being seen, one sentence each. */

@@ -12,6 +12,7 @@
 
 #include <ini.h>
 
+#include "cli/client.h"
 #include "cli/options.h"
 #include "config.h"
 #include "drill/drill.h"
@@ -26,7 +27,7 @@ static const struct config defaults = {
 	.window_s = 6 * 3600,
 	.state_dir = "/var/lib/seep",
 	.socket = CTL_DEFAULT_SOCKET,
-	.listen = "none",
+	.listen = "127.0.0.1:9741",
 	.max_processes = 8192,
 	.retention_days = 30,
 	.drill_percent = 1,
@@ -45,9 +46,9 @@ static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
 		{"state-dir", 's', OPTION_STRING, "DIR", &cfg->state_dir,
 		 "history and incidents (default /var/lib/seep)", NULL},
 		{"socket", 0, OPTION_STRING, "PATH", &cfg->socket,
-		 "where the other commands find the agent\n(default " CTL_DEFAULT_SOCKET ")", NULL},
+		 "where the other commands find the agent (default:\n$SEEP_SOCKET, then " CTL_DEFAULT_SOCKET ")", NULL},
 		{"listen", 0, OPTION_STRING, "ADDR:PORT", &cfg->listen,
-		 "HTTP address, or none (default none)", NULL},
+		 "health and metrics over HTTP, or none\n(default 127.0.0.1:9741)", NULL},
 		{"max-processes", 0, OPTION_UINT, "N", &cfg->max_processes,
 		 "processes and cgroups tracked at once (default 8192)", NULL},
 		{"retention-days", 0, OPTION_UINT, "N", &cfg->retention_days,
@@ -61,7 +62,7 @@ static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
 		{"no-bpf", 0, OPTION_FLAG, NULL, &cfg->no_bpf,
 		 "poll /proc only, without BPF", NULL},
 		{"verbose", 'v', OPTION_COUNT, NULL, &cfg->verbose,
-		 "log more; twice for libbpf's messages too", NULL},
+		 "log more, libbpf's messages too", NULL},
 		{0},
 	};
 
@@ -189,6 +190,7 @@ int config__parse(struct config *cfg, int argc, char **argv, int *ret_exit)
 	char why[512];
 
 	*cfg = defaults;
+	cfg->socket = client__socket(NULL);
 	if (parse_args(cfg, argc, argv, ret_exit))
 		return -1;
 	*ret_exit = SEEP_EXIT_USAGE;
@@ -208,6 +210,7 @@ int config__reload(struct config *cfg, int argc, char **argv, char *why, size_t 
 	struct config fresh = defaults;
 	int ret_exit;
 
+	fresh.socket = client__socket(NULL);
 	fresh.file = cfg->file;
 	if (fresh.file && read_file(&fresh, why, cap))
 		return -EINVAL;

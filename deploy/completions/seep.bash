@@ -28,12 +28,13 @@ _seep() {
 		*) cmd=${COMP_WORDS[i]}; break ;;
 		esac
 	done
+	[[ $cmd == trace && $prev == -o ]] && prev=--format
 	case $prev in
-	--socket | --config | --state-dir | --output | -O)
+	--socket | --config | --state-dir | --output | --cgroup | -O)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--by | --sort | --color)
+	--by | --sort | --color | --format)
 		if [[ -n $cmd ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "$(_seep_values "$1" "$cmd" "$prev")" -- "$cur")
 			return

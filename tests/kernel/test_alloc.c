@@ -279,6 +279,11 @@ static char *map(size_t bytes)
 	return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+static void map_at(char *at, size_t bytes)
+{
+	mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
 static void map_and_cut(struct turn *t, void *arg)
 {
 	char *p;
@@ -288,7 +293,11 @@ static void map_and_cut(struct turn *t, void *arg)
 	munmap(p + 2 * MIB, MIB);     /* 2 and 5 are left */
 	p = map(8 * MIB);
 	munmap(p, 1 * MIB);           /* 7 is left */
-	munmap(p + 4 * MIB, 9 * MIB); /* 3 of them are left; what lies behind is not ours */
+	munmap(p + 4 * MIB, 4 * MIB); /* 3 of them are left */
+	p = mmap(NULL, 32 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	map_at(p, 11 * MIB);
+	map_at(p + 11 * MIB, 11 * MIB);
+	munmap(p + 10 * MIB, 8 * MIB); /* both: 10 and 4 are left */
 	p = map(16 * MIB);
 	munmap(p, 16 * MIB);
 	p = map(6 * MIB);
@@ -307,7 +316,9 @@ static void partial_unmaps_cut(void **state)
 	assert_int_equal(trace__of(&t, 5 * MIB).cnt, 1);
 	assert_int_equal(trace__of(&t, 3 * MIB).cnt, 1);
 	assert_int_equal(trace__of(&t, 6 * MIB).cnt, 1);
-	assert_int_equal(t.live_weight, 16 * MIB);
+	assert_int_equal(trace__of(&t, 10 * MIB).cnt, 1);
+	assert_int_equal(trace__of(&t, 4 * MIB).cnt, 1);
+	assert_int_equal(t.live_weight, (2 + 5 + 3 + 10 + 4 + 6) * MIB);
 	trace__assert_sound(&t);
 	end(&t, &c);
 }

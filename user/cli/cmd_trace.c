@@ -103,11 +103,11 @@ static int parse(int argc, char **argv, struct trace_options *opt, int *ret_exit
 		 "all: every allocation, exact and slower (default 512K)", NULL},
 		{"top", 0, OPTION_UINT, "N", &opt->top,
 		 "call sites in text and JSON; 0: all (default 20)", NULL},
-		{"output", 'o', OPTION_CHOICE, "text|json|folded|pprof|svg", &opt->format,
+		{"format", 'o', OPTION_CHOICE, "text|json|folded|pprof|svg", &opt->format,
 		 "in which form (default text)", format_names},
 		{"json", 'j', OPTION_FLAG, NULL, &opt->json,
 		 "print seep.trace/1, one line per process", NULL},
-		{"output-file", 'O', OPTION_STRING, "FILE", &opt->file,
+		{"output", 'O', OPTION_STRING, "FILE", &opt->file,
 		 "write to FILE instead of standard output", NULL},
 		{0},
 	};

@@ -18,6 +18,8 @@
 #include "../who/clean.h"
 #include "traced.h"
 
+#define RETRY_FIRST_S .05    /* after exec the new program's libraries are not mapped at once */
+#define RETRY_LAST_S 5.0
 #define NOT_SEEN_MAX 64
 #define NOTE_LEN 160
 
@@ -36,6 +38,7 @@ struct traced {
 	struct sites *sites;
 	int stack_err;              /* why stacks could not be kept */
 	double start_s, end_s;      /* CLOCK_BOOTTIME */
+	double retry_s, retry_delay_s; /* after exec: when to attach anew */
 	int is_finished, has_ended, has_execed;
 	unsigned coarsened;
 	uint64_t cpu_first_ns, cpu_last_ns; /* CPU time the process had used */
@@ -258,20 +261,32 @@ static void leave_program(struct traced *t)
 	t->cost_ns += alloc_probe__cost_ns(t->probe, &hits);
 	t->hits += hits;
 	t->has_execed = 1;
+	t->retry_s = 0;
+	t->retry_delay_s = RETRY_FIRST_S;
 	forget(t);
+}
+
+/* Ever more seldom: a program without a known allocator has none later, either. */
+static int attach_anew(struct traced *t)
+{
+	double now_s = clock__boot_ns() / 1e9;
+	char why[TRACE_WHY_LEN];
+	int err;
+
+	if (now_s < t->retry_s)
+		return 0;
+	t->retry_s = now_s + t->retry_delay_s;
+	t->retry_delay_s = fmin(2 * t->retry_delay_s, RETRY_LAST_S);
+	err = attach(t, why);
+	return err == -ENOENT || err == -ESRCH ? 0 : err;
 }
 
 int traced__maintain(struct traced *t)
 {
-	char why[TRACE_WHY_LEN];
-	int err;
-
 	if (t->probe && alloc_probe__state(t->probe) == SEEP_TARGET_EXECED)
 		leave_program(t);
-	if (!t->probe) {
-		err = attach(t, why); /* -ENOENT: its libraries are not mapped yet */
-		return err == -ENOENT || err == -ESRCH ? 0 : err;
-	}
+	if (!t->probe)
+		return attach_anew(t);
 	sample_less_when_full(t);
 	return traced__drain(t);
 }

@@ -192,9 +192,11 @@ static void put_site(size_t number, const struct site *s, const struct trace_for
 
 /* ---- the process ---- */
 
-static void put_head(const struct trace_process *p, struct buf *out)
+static void put_head(const struct trace_process *p, double min_age_s, struct buf *out)
 {
-	char duration[UNIT_CAP], size[UNIT_CAP], allocated[UNIT_CAP], freed[UNIT_CAP];
+	char age[UNIT_CAP], duration[UNIT_CAP], size[UNIT_CAP], allocated[UNIT_CAP];
+	char freed[UNIT_CAP];
+	size_t cnt;
 
 	units__format_duration(p->duration_s, duration, sizeof(duration));
 	buf__printf(out, "%s[%d], %s%s, ", p->comm, p->pid, duration, p->ended ? " until it ended" : "");
@@ -208,7 +210,11 @@ static void put_head(const struct trace_process *p, struct buf *out)
 		    size_text(p->allocated_bytes, allocated), size_text(p->freed_bytes, freed));
 	put_interval(p->totals.outstanding_bytes, p->totals.outstanding_lo_bytes,
 		     p->totals.outstanding_hi_bytes, out);
-	buf__printf(out, " from %zu call sites\n", trace_format__site_cnt(p, 0));
+	if (min_age_s > 0)
+		buf__printf(out, " older than %s",
+			    units__format_duration(min_age_s, age, sizeof(age)));
+	cnt = trace_format__site_cnt(p, 0);
+	buf__printf(out, " from %zu call site%s\n", cnt, cnt == 1 ? "" : "s");
 }
 
 static void put_rest(const struct trace_process *p, size_t shown, struct buf *out)
@@ -247,12 +253,12 @@ static void put_cost(const struct trace_process *p, struct buf *out)
 	buf__puts(out, "\n");
 }
 
-static void put_process(const struct trace_process *p, const struct trace_format_options *opt,
-			struct buf *out)
+static void put_process(const struct trace_process *p, double min_age_s,
+			const struct trace_format_options *opt, struct buf *out)
 {
 	size_t i, cnt = trace_format__site_cnt(p, opt->top);
 
-	put_head(p, out);
+	put_head(p, min_age_s, out);
 	for (i = 0; i < cnt; i++)
 		put_site(i + 1, &p->sites[i], opt, out);
 	put_rest(p, cnt, out);
@@ -269,7 +275,7 @@ int trace_text__write(const struct trace_result *r, const struct trace_format_op
 	for (i = 0; i < r->process_cnt; i++) {
 		if (i)
 			buf__puts(out, "\n");
-		put_process(&r->processes[i], opt, out);
+		put_process(&r->processes[i], r->min_age_s, opt, out);
 	}
 	return out->err;
 }

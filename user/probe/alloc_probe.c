@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 #include <linux/types.h>
 
+#include "../base/fs.h"
 #include "alloc_plan.h"
 #include "alloc_probe.h"
 #include "alloc.skel.h"
@@ -129,6 +130,24 @@ static void configure_maps(struct alloc_probe *p)
 		bpf_map__set_max_entries(p->skel->maps.seep_stacks, p->cfg.ring_bytes);
 }
 
+/* Where the main thread's stack begins: startstack in /proc/PID/stat; 0 = not told. */
+static uint64_t main_stack_end(pid_t pid)
+{
+	char path[64], text[1024], *at;
+	uint64_t end = 0;
+	int field;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (fs__read(path, text, sizeof(text)) < 0)
+		return 0;
+	at = strrchr(text, ')'); /* ends the 2nd field */
+	for (field = 2; at && field < 28; field++)
+		at = strchr(at + 1, ' ');
+	if (at)
+		end = strtoull(at, NULL, 10);
+	return end;
+}
+
 /* A static program maps memory and allocates from the same file: large calls are followed. */
 static bool is_static_libc(const struct alloc_module *m)
 {
@@ -146,6 +165,7 @@ static void configure_data(struct alloc_probe *p)
 	skel->rodata->page_bytes = sysconf(_SC_PAGESIZE);
 	skel->rodata->min_mmap_bytes = min_mmap;
 	skel->rodata->stack_chunks = stack_chunks(p);
+	skel->rodata->main_stack_end = main_stack_end(p->cfg.pid);
 	for (i = 0; i < cnt; i++) {
 		skel->bss->allocator_texts[i] = modules[i].text;
 		if (is_static_libc(&modules[i]))
@@ -172,6 +192,7 @@ static void configure_programs(struct alloc_probe *p)
 	bpf_program__set_expected_attach_type(skel->progs.seep_free, plain);
 	bpf_program__set_expected_attach_type(skel->progs.seep_munmap, plain);
 	bpf_program__set_expected_attach_type(skel->progs.seep_munmap_exact, plain);
+	bpf_program__set_expected_attach_type(skel->progs.seep_nothing, plain);
 }
 
 /* For kernels without cookies. */
@@ -418,7 +439,7 @@ int alloc_probe__new(const struct alloc_probe_cfg *cfg, struct alloc_probe **ret
 		snprintf(why, why_cap, "%s", bpf_log__why()[0] ? bpf_log__why() : strerror(-err));
 		goto fail;
 	}
-	probe_cost__measure(p->mode, &p->cost);
+	probe_cost__measure(p->mode, p->skel->progs.seep_nothing, &p->cost);
 	*ret_probe = p;
 	return 0;
 fail:

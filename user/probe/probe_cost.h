@@ -17,7 +17,11 @@ struct probe_cost {
 	unsigned return_ns;   /* a return probe, on top of its entry */
 };
 
-/* About 100 ms the first time. Falls back to typical figures where it cannot measure. */
-void probe_cost__measure(enum uprobe_mode mode, struct probe_cost *ret_cost);
+/*
+ * `nothing` is a program that only returns. About 200 ms the first time; not for threads. Gives
+ * typical figures where it cannot measure.
+ */
+void probe_cost__measure(enum uprobe_mode mode, const struct bpf_program *nothing,
+			 struct probe_cost *ret_cost);
 
 #endif /* SEEP_PROBE_PROBE_COST_H */

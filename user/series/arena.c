@@ -42,6 +42,19 @@ int arena__is_used(const struct arena *a, uint32_t slot)
 	return a->used[slot / 64] >> slot % 64 & 1;
 }
 
+uint32_t arena__next_used(const struct arena *a, uint32_t slot)
+{
+	uint64_t word;
+
+	while (slot < a->cap) {
+		word = a->used[slot / 64] >> slot % 64;
+		if (word)
+			return slot + __builtin_ctzll(word);
+		slot += 64 - slot % 64;
+	}
+	return ARENA_FULL;
+}
+
 uint32_t arena__alloc(struct arena *a)
 {
 	uint32_t word = 0, slot;

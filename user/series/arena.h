@@ -29,6 +29,8 @@ void arena__destroy(struct arena *a);
 uint32_t arena__alloc(struct arena *a);
 void arena__free(struct arena *a, uint32_t slot);
 int arena__is_used(const struct arena *a, uint32_t slot);
+/* The first used slot at or after `slot`, or ARENA_FULL. */
+uint32_t arena__next_used(const struct arena *a, uint32_t slot);
 
 static inline void *arena__at(const struct arena *a, uint32_t slot)
 {

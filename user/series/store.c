@@ -707,12 +707,11 @@ unsigned series__slot(const struct store *st, const struct series *s)
 
 int store__foreach_page(struct store *st, unsigned first, unsigned cnt, series_fn fn, void *ctx)
 {
-	unsigned i, max = st->cfg.max_series;
+	uint32_t i = arena__next_used(&st->coarse, first);
 
-	for (i = first; i < max && i - first < cnt; i++)
-		if (arena__is_used(&st->coarse, i))
-			fn(ctx, &st->series[i]);
-	return i < max;
+	for (; i != ARENA_FULL && i - first < cnt; i = arena__next_used(&st->coarse, i + 1))
+		fn(ctx, &st->series[i]);
+	return i != ARENA_FULL;
 }
 
 void store__foreach(struct store *st, series_fn fn, void *ctx)

@@ -492,6 +492,12 @@ int line_table__find(const struct line_table *t, uint64_t address, uint32_t *ret
 	return 0;
 }
 
+/* A relative one is a build's way to hide where it ran, and stands in the table already. */
+static int is_absolute(const char *dir)
+{
+	return dir && dir[0] == '/';
+}
+
 static void join(char *path, size_t cap, const char *dir, const char *name)
 {
 	if (name[0] == '/' || !dir || !*dir)
@@ -513,7 +519,7 @@ const char *line_table__file(struct line_table *t, uint32_t file)
 	if (!f->path) {
 		join(below_dir, sizeof(below_dir), f->dir < t->dir_cnt ? t->dirs[f->dir] : NULL,
 		     f->name);
-		join(path, sizeof(path), t->comp_dir, below_dir);
+		join(path, sizeof(path), is_absolute(t->comp_dir) ? t->comp_dir : NULL, below_dir);
 		f->path = strdup(path);
 	}
 	return f->path;

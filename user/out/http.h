@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * http.h - a few read-only pages over HTTP, served by libmicrohttpd from the agent's loop.
+ *
+ * No threads: the library's epoll descriptor is one more source of the loop. Clients are bounded
+ * and timed out; anything but GET and HEAD of a known path is refused.
+ */
+#ifndef SEEP_OUT_HTTP_H
+#define SEEP_OUT_HTTP_H
+
+#include "../base/buf.h"
+#include "../base/loop.h"
+
+#define HTTP_MAX_CLIENTS 32
+#define HTTP_TIMEOUT_S   10
+
+struct http;
+
+/* Fill body and *ret_type; returns the HTTP status (200, 404, 503). */
+typedef int (*http_handler_fn)(void *ctx, const char *path, struct buf *body,
+			       const char **ret_type);
+
+/*
+ * address is "IPV4:PORT", "[IPV6]:PORT" or ":PORT" (loopback); port 0 picks a free one. 0, -EINVAL
+ * for an address that does not parse, -EADDRINUSE, -errno.
+ */
+int http__new(struct loop *loop, const char *address, http_handler_fn handler, void *ctx,
+	      struct http **ret_http);
+void http__free(struct http *h);
+unsigned http__port(const struct http *h);
+
+#endif /* SEEP_OUT_HTTP_H */

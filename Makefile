@@ -16,7 +16,7 @@ OUT  := build$(if $(SAN),/san)
 PKGS   := libbpf jansson sqlite3 libmicrohttpd ncursesw inih zlib libelf libdw liblzma
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter -Wno-format-truncation \
-	  -fstack-protector-strong -DSEEP_VERSION='"$(VERSION)"'
+	  -ffile-prefix-map=$(CURDIR)/= -fstack-protector-strong -DSEEP_VERSION='"$(VERSION)"'
 ifdef SAN
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
@@ -43,6 +43,8 @@ LIB       := $(OUT)/libseep.a
 UNIT_TESTS   := $(patsubst tests/unit/test_%.c,$(OUT)/tests/unit/test_%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/test_%.c,$(OUT)/tests/kernel/test_%,$(wildcard tests/kernel/test_*.c))
 WORKLOADS    := $(patsubst tests/workloads/%.c,build/tests/workloads/%,$(wildcard tests/workloads/*.c))
+WORKLOADS    += $(patsubst %,build/tests/workloads/alloc_exact-%,static \
+		  $(if $(shell command -v musl-gcc),musl musl-shared))
 BENCHES      := $(patsubst bench/%.c,build/bench/%,$(filter-out bench/anchors.c,$(wildcard bench/*.c)))
 
 Q := $(if $(V),,@)
@@ -87,7 +89,23 @@ $(OUT)/tests/kernel/test_%: $(OUT)/tests/kernel/test_%.o $(OUT)/tests/kernel/sup
 build/tests/workloads/%: tests/workloads/%.c
 	$(call msg,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread $< -o $@
+	$(Q)$(CC) -O1 -g -ffile-prefix-map=$(CURDIR)/= -Wall -Wextra -Werror -pthread $< -o $@
+
+# the same program with other C libraries in it
+build/tests/workloads/%-static: tests/workloads/%.c
+	$(call msg,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread -static $< -o $@
+
+build/tests/workloads/%-musl: tests/workloads/%.c
+	$(call msg,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)musl-gcc -O1 -g -Wall -Wextra -Werror -pthread -static $< -o $@
+
+build/tests/workloads/%-musl-shared: tests/workloads/%.c
+	$(call msg,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)musl-gcc -O1 -g -Wall -Wextra -Werror -pthread $< -o $@
 
 .PHONY: unit-tests kernel-tests workloads benches
 unit-tests: $(UNIT_TESTS)

@@ -61,7 +61,7 @@ struct {
 
 /* One call of a thread between its entry and its return. */
 struct slot {
-	u64 sp;          /* at entry: tells this call from those inside it */
+	u64 sp, ip;      /* at entry: tell this call from those inside it */
 	u64 out;         /* posix_memalign: where the pointer will be */
 	u64 old;         /* realloc: the block that is given back if the call succeeds */
 	struct seep_live live;
@@ -77,6 +77,14 @@ struct {
 	__type(key, u32);
 	__type(value, struct slot);
 } seep_slots SEC(".maps");
+
+/* What each stack has allocated. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct seep_total);
+} seep_totals SEC(".maps");
 
 /* Stacks that user space has: not sent again. */
 struct {
@@ -108,7 +116,10 @@ struct {
 
 static const struct slot fresh_slot;
 
-#define SLOT_MAX_AGE_NS 1000000000ULL /* a call that never returned (longjmp) is forgotten */
+/* Keeps the record's type in the object's BTF, for the test of the contract. */
+struct seep_stack *unused_record __attribute__((unused));
+
+#define SLOT_MAX_AGE_NS 100000000ULL
 #define MAX_ERRNO       4095
 #define EEXIST          17
 #define MAP_ANONYMOUS   0x20
@@ -510,10 +521,18 @@ static __always_inline void read_request(const struct pt_regs *ctx, u32 kind, st
 	}
 }
 
-/* The call of this thread that is still waiting for its return, if it contains this one. */
-static __always_inline bool is_nested(const struct slot *slot, u64 sp, u64 now)
+/*
+ * Is this call made by the one that the thread waits for? Calls inside are deeper, or take over
+ * the same frame by a jump. What looks so long after is no call inside but what follows a call that
+ * never returned (longjmp).
+ */
+static __always_inline bool is_nested(const struct slot *slot, struct pt_regs *ctx, u64 now)
 {
-	return sp <= slot->sp && now - slot->live.at_ns < SLOT_MAX_AGE_NS;
+	u64 sp = PT_REGS_SP(ctx);
+
+	if (sp > slot->sp || (sp == slot->sp && PT_REGS_IP(ctx) == slot->ip))
+		return false;
+	return now - slot->live.at_ns < SLOT_MAX_AGE_NS;
 }
 
 /* Called by an allocator for itself? Mappings are by any; blocks by one that wraps another. */
@@ -562,7 +581,7 @@ static __noinline int follow(struct pt_regs *ctx, struct request *req, u64 site,
 	struct slot *slot;
 
 	slot = bpf_map_lookup_elem(&seep_slots, &tid);
-	if (slot && is_nested(slot, PT_REGS_SP(ctx), now))
+	if (slot && is_nested(slot, ctx, now))
 		return 0;
 	if (is_internal(ctx, site))
 		return 0;
@@ -570,6 +589,7 @@ static __noinline int follow(struct pt_regs *ctx, struct request *req, u64 site,
 	if (!slot)
 		return 0;
 	slot->sp = PT_REGS_SP(ctx);
+	slot->ip = PT_REGS_IP(ctx);
 	slot->out = req->out;
 	slot->live.at_ns = now;
 	slot->live.tid = tid;
@@ -663,12 +683,30 @@ static __always_inline void give_back(const struct slot *slot)
 		restore(&seep_live, &key, &slot->old_live);
 }
 
+static __always_inline void add_to_total(const struct seep_live *live)
+{
+	struct seep_total fresh = {}, *total;
+
+	total = bpf_map_lookup_elem(&seep_totals, &live->stack_id);
+	if (!total) {
+		bpf_map_update_elem(&seep_totals, &live->stack_id, &fresh, BPF_NOEXIST);
+		total = bpf_map_lookup_elem(&seep_totals, &live->stack_id);
+	}
+	if (!total) {
+		add(SEEP_ALLOC_STAT_TOTALS_FULL, 1);
+		return;
+	}
+	__sync_fetch_and_add(&total->bytes, live->weight_bytes);
+	__sync_fetch_and_add(&total->count_x256, live->weight_bytes * 256 / live->size_bytes);
+}
+
 static __always_inline void keep(const struct slot *slot, u64 address)
 {
 	struct seep_live_key key = live_key(address);
 
 	add(SEEP_ALLOC_STAT_ALLOCS, 1);
 	add(SEEP_ALLOC_STAT_ALLOC_BYTES, slot->live.weight_bytes);
+	add_to_total(&slot->live);
 	if (is_region(slot->live.kind))
 		insert(&seep_regions, &address, &slot->live);
 	else

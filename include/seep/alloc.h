@@ -82,6 +82,12 @@ struct seep_live {
 	__u32 kind;         /* enum seep_alloc_kind */
 };
 
+/* What one stack has allocated since the start: value of seep_totals, key stack_id. */
+struct seep_total {
+	__u64 bytes;      /* sum of the samples' weights */
+	__u64 count_x256; /* sum of 1 / probability: estimates the number of calls */
+};
+
 /* Ring record: a stack seen for the first time (or again after it fell out of the recent set). */
 struct seep_stack {
 	__u64 stack_id;
@@ -110,6 +116,7 @@ enum seep_alloc_stat {
 	SEEP_ALLOC_STAT_MISSED_FREE,   /* address came again while still live: its free was missed */
 	SEEP_ALLOC_STAT_FAILED,        /* allocation returned NULL or an error */
 	SEEP_ALLOC_STAT_BAD_STACK,     /* no stack byte could be read */
+	SEEP_ALLOC_STAT_TOTALS_FULL,   /* sample not added to its stack's totals */
 	SEEP_ALLOC_STAT_FOREIGN,       /* hit in another process (a fork child) */
 	SEEP_ALLOC_STAT_CNT,
 };

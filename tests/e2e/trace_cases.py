@@ -56,7 +56,7 @@ def trace(*args, **options):
 
 
 def trace_json(*args):
-    lines = trace(*args, "-o", "json").stdout.splitlines()
+    lines = trace("-o", "json", *args).stdout.splitlines()
     return [check_shape(json.loads(line), "trace") for line in lines]
 
 
@@ -83,7 +83,9 @@ def check_everything():
            f"{leak['outstanding_bytes']} bytes in {leak['outstanding_count']}")
     expect(leak["outstanding_count"] > 2000, f"only {leak['outstanding_count']} leaked blocks")
     expect(leak["outstanding_ci_bytes"] == [leak["outstanding_bytes"]] * 2, "not exact")
-    expect(cache["outstanding_bytes"] == CACHE_SLOTS * CACHE_BYTES,
+    # one slot may just have been emptied
+    expect(cache["outstanding_bytes"] in (CACHE_SLOTS * CACHE_BYTES,
+                                          (CACHE_SLOTS - 1) * CACHE_BYTES),
            f"the cache holds {cache['outstanding_bytes']} bytes")
     check_frame(leak["frames"][0], "leaky", line_of("leak"))
     expect(leak["frames"][1]["function"] == "main", f"leaky is called by {leak['frames'][1]}")

@@ -644,6 +644,35 @@ static void samples_stand_for_all(void **state)
 	end(&t, &c);
 }
 
+struct sums {
+	uint64_t stacks, bytes;
+	double cnt;
+};
+
+static void sum_up(void *ctx, uint64_t stack_id, uint64_t bytes, double cnt)
+{
+	struct sums *sums = ctx;
+
+	sums->stacks++;
+	sums->bytes += bytes;
+	sums->cnt += cnt;
+}
+
+static void totals_hold_what_was_freed(void **state)
+{
+	struct sums sums = {};
+	struct child c;
+	struct trace t;
+
+	run(&t, &c, leak_from_threads, *state);
+	assert_int_equal(alloc_probe__totals(t.probe, sum_up, &sums), 0);
+	assert_int_equal(sums.bytes, t.stats[SEEP_ALLOC_STAT_ALLOC_BYTES]);
+	assert_int_equal(sums.cnt, t.stats[SEEP_ALLOC_STAT_ALLOCS]);
+	assert_true(sums.cnt > THREADS * 997 * 3 * 2);
+	assert_true(sums.stacks <= t.stats[SEEP_ALLOC_STAT_STACKS]);
+	end(&t, &c);
+}
+
 static void a_detached_probe_keeps_its_tables(void **state)
 {
 	uint64_t hits, cost;
@@ -689,6 +718,7 @@ int main(void)
 		ONE_WAY(equal_stacks_are_sent_once),
 		ONE_WAY(stacks_are_copied_as_far_as_asked),
 		EACH_WAY(samples_stand_for_all),
+		ONE_WAY(totals_hold_what_was_freed),
 		ONE_WAY(a_detached_probe_keeps_its_tables),
 	};
 

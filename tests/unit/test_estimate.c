@@ -200,6 +200,19 @@ static double filled_cache(double from_s, double to_s, double t_s)
 	return 50000 * fmax(fmin(to_s, 10) - from_s, 0);
 }
 
+/* Saturates, but has not yet. */
+static double warm_up(double from_s, double to_s, double t_s)
+{
+	(void)t_s;
+	return 1e6 * (exp(-from_s / 15) - exp(-to_s / 15));
+}
+
+static double accelerating_leak(double from_s, double to_s, double t_s)
+{
+	(void)t_s;
+	return 5000 * (to_s * to_s - from_s * from_s);
+}
+
 static double churn(double from_s, double to_s, double t_s)
 {
 	return 500000 * (to_s - from_s) * exp(-(t_s - to_s) / .5);
@@ -219,6 +232,8 @@ static void test_verdicts(void **state)
 	assert_int_equal(verdict_of(turning_cache), SITE_CACHE);
 	assert_int_equal(verdict_of(filled_cache), SITE_CACHE);
 	assert_int_equal(verdict_of(churn), SITE_CHURN);
+	assert_int_equal(verdict_of(accelerating_leak), SITE_LEAK);
+	assert_int_equal(verdict_of(warm_up), SITE_UNKNOWN);
 	assert_int_equal(verdict_of(little), SITE_UNKNOWN);
 }
 

@@ -139,7 +139,8 @@ static void test_no_pod(void **state)
 	struct targets t;
 
 	(void)state;
-	assert_int_equal(targets__of_pod("no-such-namespace/pod", &t, known, sizeof(known)), -ENOENT);
+	assert_int_equal(targets__of_pod("no-such-namespace/pod", &t, known, sizeof(known)),
+			 -ENOENT);
 	assert_int_equal(t.cnt, 0);
 	assert_true(strlen(known) < sizeof(known));
 	assert_null(strstr(known, "no-such-namespace"));

@@ -108,7 +108,8 @@ static void test_text(void **state)
 	(void)state;
 	assert_clean(&out);
 	expect_text(&out, "app<1>[4711]");
-	expect_text(&out, "1. leak: 2.9 KiB (95 %: 2.0 KiB to 4.4 KiB) in 30 allocations, +4.8 MiB/h");
+	expect_text(&out, "1. leak: 2.9 KiB (95 %: 2.0 KiB to 4.4 KiB) in 30 allocations, "
+		    "+4.8 MiB/h\n");
 	expect_text(&out, "   oldest 30s, median 15s, 3 samples\n   numbers\n");
 	expect_text(&out, "xmalloc  /src/mem.c:12  (inlined)");
 	expect_text(&out, "session_new  /src/session.c:42\n");
@@ -320,6 +321,14 @@ static void decode_line(struct reader r, struct item_line *line)
 	*line = (struct item_line){value[1], value[2]};
 }
 
+static void take_packed(struct reader r, uint64_t *values, int *cnt)
+{
+	while (r.p < r.end) {
+		assert_true(*cnt < 8);
+		values[(*cnt)++] = take_varint(&r);
+	}
+}
+
 static void decode_item(struct reader r, unsigned kind, struct item *item)
 {
 	struct reader bytes = {0};
@@ -331,8 +340,7 @@ static void decode_item(struct reader r, unsigned kind, struct item *item)
 		if (kind == 4 && field == 4)
 			decode_line(bytes, &item->lines[item->line_cnt++]);
 		else if (kind == 2 && field <= 2)
-			while (bytes.p < bytes.end)
-				item->packed[field][item->packed_cnt[field]++] = take_varint(&bytes);
+			take_packed(bytes, item->packed[field], &item->packed_cnt[field]);
 		else if (field < 8)
 			item->number[field] = value;
 	}
@@ -420,7 +428,6 @@ static void test_nothing(void **state)
 {
 	const struct trace_process p = {
 		.pid = 1, .drops = &drops[1], .not_seen = &not_seen[1], .target_cpu_percent = NAN,
-		.allocated_count = NAN,
 	};
 	const struct trace_result r = {.processes = &p, .process_cnt = 1};
 	const struct trace_format_options opt = {0};

@@ -71,7 +71,8 @@ static int check_options(const struct options *o, struct trace_options *opt)
 	if (opt->json)
 		opt->format = TRACE_JSON;
 	if (kinds != 1)
-		return options__complain(o, kinds ? "only one of -p, --cgroup, --pod and a command" :
+		return options__complain(o, "%s", kinds ?
+					 "only one of -p, --cgroup, --pod and a command" :
 					 "say what to trace: -p PID, --cgroup PATH, --pod NS/NAME "
 					 "or -- COMMAND");
 	if (parse_sample(opt))
@@ -114,11 +115,11 @@ static int parse(int argc, char **argv, struct trace_options *opt, int *ret_exit
 	const struct options options = {
 		.command = "trace",
 		.args = "[-- COMMAND [ARG...]]",
-		.about = "Shows which call stacks own the memory that was allocated while it looked and\n"
-			 "not freed since. The processes are not stopped or changed; malloc and free of\n"
-			 "them alone become slower, and how much is said at the end. Needs no agent.",
-		.epilog = "Ctrl-C ends it early and prints what it has. Exits with 4 if there is no such\n"
-			  "process, cgroup or pod, with 5 if it is not permitted.",
+		.about = "Shows which call stacks own what was allocated while it looked and not freed\n"
+			 "since. Running processes are not stopped or changed; their malloc and free\n"
+			 "become slower, and how much is said at the end. Needs no agent.",
+		.epilog = "Ctrl-C ends it early and prints what it has. Exits with 4 if there is no\n"
+			  "such process, cgroup or pod, with 5 if it is not permitted.",
 		.specs = specs,
 		.max_args = -1,
 	};
@@ -203,7 +204,7 @@ struct session {
 	const struct trace_options *opt;
 	struct trace *trace;
 	struct targets seen; /* of a cgroup or pod: tried already */
-	int added;
+	int added, is_full;
 	int is_terminal;     /* standard error is one: show progress */
 };
 
@@ -213,8 +214,9 @@ static int add_pid(struct session *s, pid_t pid)
 	char why[TRACE_WHY_LEN], what[TEXT_CAP];
 	int err = trace__add(s->trace, pid, why);
 
-	if (err == -EALREADY)
+	if (err == -EALREADY || (err == -ENOSPC && s->is_full))
 		return SEEP_EXIT_OK;
+	s->is_full = err == -ENOSPC; /* said once */
 	if (!err) {
 		s->added++;
 		return SEEP_EXIT_OK;
@@ -460,8 +462,8 @@ static int write_result(struct session *s)
 		err = path && strcmp(path, "-") ? write_file(path, &out) : print_bytes(&out);
 	buf__free(&out);
 	if (err)
-		fprintf(stderr, "seep trace: cannot write '%s': %s\n", path ? path : "standard output",
-			strerror(-err));
+		fprintf(stderr, "seep trace: cannot write '%s': %s\n",
+			path ? path : "standard output", strerror(-err));
 	return err;
 }
 

@@ -22,7 +22,7 @@
 #define MIN_OLD_SAMPLES 5   /* of the first quarter */
 #define KEPT_MOST .8        /* of the first quarter: nothing is being freed */
 #define KEPT_LITTLE .5      /* ...old memory is given back */
-#define STEADY_RATE .25     /* later quarters leave this much of what the first one left */
+#define STEADY_RATE .5      /* each later quarter leaves this much of what the first one left */
 #define PLATEAU 1.1         /* the total grew no further than this since half time */
 #define OLD_LITTLE .25      /* less than this is older than a quarter of the run: churn */
 
@@ -95,7 +95,7 @@ double cohort__growth_per_hour(const struct cohort_clock *c, const struct cohort
 	double total[COHORT_ROWS], slope[COHORT_ROWS * COHORT_ROWS / 2];
 	int i, j, n = 0;
 
-	if (c->cnt < 3)
+	if (c->cnt < 3 || sum_row(t, c->cnt - 1, 0, c->cnt).samples < MIN_OLD_SAMPLES)
 		return NAN;
 	for (i = 0; i < c->cnt; i++)
 		total[i] = sum_row(t, i, 0, c->cnt).bytes;
@@ -181,9 +181,20 @@ static double kept_share(const struct quarters *q)
 	return q->first_at_half.bytes > 0 ? q->first_now.bytes / q->first_at_half.bytes : 0;
 }
 
+static int is_steady(const struct quarters *q)
+{
+	int i;
+
+	for (i = 1; i < QUARTERS; i++) {
+		if (q->rate[i] < STEADY_RATE * q->rate[0])
+			return 0;
+	}
+	return 1;
+}
+
 static enum site_verdict judge(const struct quarters *q)
 {
-	double kept = kept_share(q), steady = STEADY_RATE * q->rate[0];
+	double kept = kept_share(q);
 	int knows_old = q->first_at_half.samples >= MIN_OLD_SAMPLES;
 
 	if (q->old_share < OLD_LITTLE && (!knows_old || kept < KEPT_LITTLE))
@@ -194,9 +205,7 @@ static enum site_verdict judge(const struct quarters *q)
 		return SITE_CACHE;
 	if (q->total.bytes <= PLATEAU * q->half_total.bytes)
 		return SITE_CACHE;
-	if (kept >= KEPT_MOST && q->rate[1] >= steady && q->rate[2] >= steady)
-		return SITE_LEAK;
-	return SITE_UNKNOWN;
+	return kept >= KEPT_MOST && is_steady(q) ? SITE_LEAK : SITE_UNKNOWN;
 }
 
 static void write_evidence(const struct quarters *q, char *ret_text, size_t cap)
@@ -219,7 +228,8 @@ enum site_verdict cohort__verdict(const struct cohort_clock *c, const struct coh
 	struct quarters q;
 
 	if (c->cnt < MIN_ROWS || c->t_s[c->cnt - 1] - c->start_s < MIN_SPAN_S) {
-		snprintf(ret_evidence, cap, "too short to tell: at least %d s are needed", MIN_SPAN_S);
+		snprintf(ret_evidence, cap, "too short to tell: at least %d s are needed",
+			 MIN_SPAN_S);
 		return SITE_UNKNOWN;
 	}
 	measure(c, t, &q);

@@ -40,7 +40,7 @@ void cohort_clock__halve(struct cohort_clock *c);
 
 void cohort_table__merge(struct cohort_table *to, const struct cohort_table *from);
 
-/* Median slope over all pairs of snapshots; NAN for fewer than 3. */
+/* Median slope over all pairs of snapshots; NAN for fewer than 3, or hardly any live sample. */
 double cohort__growth_per_hour(const struct cohort_clock *c, const struct cohort_table *t);
 
 /* The verdict and, as one sentence, the numbers behind it. */

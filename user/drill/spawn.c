@@ -3,16 +3,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "spawn.h"
 
-/* The child; only calls that are safe after fork. A pipe that exec closes tells how it went. */
+/*
+ * The child; only calls that are safe after fork. A pipe that exec closes tells how it went.
+ * Should we die while it is stopped, it goes on.
+ */
 static void run_child(char *const argv[], int stdout_fd, int result_fd)
 {
 	int err = 0;
 
+	prctl(PR_SET_PDEATHSIG, SIGCONT);
 	if (stdout_fd >= 0 && dup2(stdout_fd, STDOUT_FILENO) < 0)
 		err = errno;
 	if (!err) {

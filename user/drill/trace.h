@@ -31,8 +31,9 @@ struct trace *trace__new(const struct trace_cfg *cfg); /* NULL: out of memory */
 void trace__free(struct trace *t);
 
 /*
- * Attach to one process. When it runs another program later, it is attached to anew. 0; -EALREADY it is traced, -ENOSPC too many, -ESRCH gone, -EPERM,
- * -ENOENT no known allocator in it; ret_why says it in one line.
+ * Attach to one process. When it runs another program later, it is attached to anew. 0;
+ * -EALREADY it is traced, -ENOSPC too many, -ESRCH gone, -EPERM, -ENOENT no known allocator in
+ * it; ret_why says it in one line.
  */
 int trace__add(struct trace *t, pid_t pid, char ret_why[TRACE_WHY_LEN]);
 
@@ -70,7 +71,7 @@ struct trace_process {
 	const char *mode;         /* how the probes are attached */
 	double duration_s;
 	uint64_t sample_bytes;    /* at the end; 0: every allocation */
-	double allocated_bytes, allocated_count, freed_bytes; /* count: NAN = not known */
+	double allocated_bytes, freed_bytes;
 	struct sites_totals totals;
 	const struct site *sites; /* all, the largest first; those that own nothing come last */
 	size_t site_cnt;

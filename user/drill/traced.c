@@ -23,9 +23,6 @@
 #define NOT_SEEN_MAX 64
 #define NOTE_LEN 160
 
-/* XX interim */
-#pragma weak alloc_probe__totals
-
 struct traced {
 	struct trace_cfg cfg;
 	struct symbolizer *symbolizer;
@@ -123,6 +120,8 @@ static int attach(struct traced *t, char ret_why[TRACE_WHY_LEN])
 		return err;
 	t->start_s = clock__boot_ns() / 1e9;
 	err = open_sites(t);
+	if (!err)
+		err = read_process(t); /* the number may have become another's meanwhile */
 	if (err)
 		forget(t);
 	return err;
@@ -220,10 +219,26 @@ static void take_live(void *ctx, uint64_t addr, const struct seep_live *live)
 	sites__add_live(t->sites, addr, live);
 }
 
+/* After exec, what was recorded belongs to a program that is gone. */
+static void leave_old_program(struct traced *t)
+{
+	uint64_t hits;
+
+	if (!t->probe || alloc_probe__state(t->probe) != SEEP_TARGET_EXECED)
+		return;
+	t->cost_ns += alloc_probe__cost_ns(t->probe, &hits);
+	t->hits += hits;
+	t->has_execed = 1;
+	t->retry_s = 0;
+	t->retry_delay_s = RETRY_FIRST_S;
+	forget(t);
+}
+
 int traced__snapshot(struct traced *t, double now_s)
 {
 	int err;
 
+	leave_old_program(t);
 	err = traced__drain(t);
 	(void)read_process(t);
 	if (err || !t->probe)
@@ -253,19 +268,6 @@ static void sample_less_when_full(struct traced *t)
 	t->coarsened++;
 }
 
-/* What was recorded belongs to a program that is gone. */
-static void leave_program(struct traced *t)
-{
-	uint64_t hits;
-
-	t->cost_ns += alloc_probe__cost_ns(t->probe, &hits);
-	t->hits += hits;
-	t->has_execed = 1;
-	t->retry_s = 0;
-	t->retry_delay_s = RETRY_FIRST_S;
-	forget(t);
-}
-
 /* Ever more seldom: a program without a known allocator has none later, either. */
 static int attach_anew(struct traced *t)
 {
@@ -283,8 +285,7 @@ static int attach_anew(struct traced *t)
 
 int traced__maintain(struct traced *t)
 {
-	if (t->probe && alloc_probe__state(t->probe) == SEEP_TARGET_EXECED)
-		leave_program(t);
+	leave_old_program(t);
 	if (!t->probe)
 		return attach_anew(t);
 	sample_less_when_full(t);
@@ -330,13 +331,13 @@ int traced__finish(struct traced *t, double now_s, int ended)
 	t->is_finished = 1;
 	t->has_ended = ended;
 	t->end_s = now_s;
-	if (!t->probe)
-		return 0;
 	/* while the probes are still there: half attached they would see more frees than blocks */
 	err = traced__snapshot(t, now_s);
+	if (!t->probe)
+		return err;
 	alloc_probe__stats(t->probe, t->stats);
 	alloc_probe__detach(t->probe);
-	if (!err && alloc_probe__totals)
+	if (!err)
 		err = alloc_probe__totals(t->probe, take_allocated, t);
 	t->cost_ns += alloc_probe__cost_ns(t->probe, &hits);
 	t->hits += hits;
@@ -361,6 +362,7 @@ static void collect_not_seen(struct traced *t)
 	int i;
 
 	t->not_seen[0] = NULL;
+	t->note_cnt = 0;
 	add_note(t, "memory that was allocated before the trace began");
 	if (t->has_execed)
 		add_note(t, "what ran in this process before it became '%s'", t->comm);
@@ -394,8 +396,11 @@ static const struct {
 	 "allocations whose return could not be followed: too many calls at once"},
 	{SEEP_ALLOC_STAT_MISSED_FREE, "missed_free",
 	 "blocks were freed unseen, found out when their address came again"},
+	{SEEP_ALLOC_STAT_TOTALS_FULL, "totals_full",
+	 "samples not counted as allocated by their stack: too many different stacks"},
 	{SEEP_ALLOC_STAT_BAD_STACK, "bad_stack", "stacks that could not be read"},
-	{SEEP_ALLOC_STAT_FOREIGN, "foreign", "hits in children of the process, which are not counted"},
+	{SEEP_ALLOC_STAT_FOREIGN, "foreign",
+	 "hits in children of the process, which are not counted"},
 };
 
 static void put_drop(struct traced *t, int *n, const char *reason, const char *text, uint64_t cnt)
@@ -427,18 +432,6 @@ static double cpu_percent(const struct traced *t)
 	return used_ns > 0 ? 100 * t->cost_ns / used_ns : NAN;
 }
 
-static double allocated_count(const struct site *sites, size_t cnt)
-{
-	double sum = NAN;
-	size_t i;
-
-	for (i = 0; i < cnt; i++) {
-		if (isfinite(sites[i].allocated_count))
-			sum = (isfinite(sum) ? sum : 0) + sites[i].allocated_count;
-	}
-	return sum;
-}
-
 int traced__result(struct traced *t, struct trace_process *ret_process)
 {
 	struct trace_process p = {
@@ -448,7 +441,8 @@ int traced__result(struct traced *t, struct trace_process *ret_process)
 		.allocator = t->probe ? alloc_probe__allocator(t->probe) : NULL,
 		.mode = t->probe ? alloc_probe__mode(t->probe) : NULL,
 		.duration_s = t->end_s - t->start_s,
-		.sample_bytes = t->probe ? alloc_probe__sample_bytes(t->probe) : t->cfg.sample_bytes,
+		.sample_bytes = t->probe ? alloc_probe__sample_bytes(t->probe) :
+					   t->cfg.sample_bytes,
 		.allocated_bytes = t->stats[SEEP_ALLOC_STAT_ALLOC_BYTES],
 		.freed_bytes = t->stats[SEEP_ALLOC_STAT_FREE_BYTES],
 		.drops = t->drops,
@@ -466,7 +460,6 @@ int traced__result(struct traced *t, struct trace_process *ret_process)
 	if (err)
 		return err;
 	memcpy(p.comm, t->comm, sizeof(p.comm));
-	p.allocated_count = allocated_count(p.sites, p.site_cnt);
 	collect_drops(t, &p.totals);
 	collect_not_seen(t);
 	*ret_process = p;

@@ -76,8 +76,8 @@ static json_t *not_seen_to_json(const struct trace_process *p)
 static json_t *process_to_json(const struct trace_process *p, const struct trace_result *r,
 			       unsigned top)
 {
-	return json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:[o, o], s:o, "
-			 "s:b, s:o, s:i, s:o, s:o, s:o, s:{s:I, s:I, s:o, s:o}}",
+	return json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:[o, o], "
+			 "s:o, s:b, s:o, s:i, s:o, s:o, s:o, s:{s:I, s:I, s:o, s:o}}",
 			 "schema", "seep.trace/1",
 			 "pid", p->pid,
 			 "start_ns", (json_int_t)p->start_ns,

@@ -76,13 +76,15 @@ int trace_paths__new(const struct trace_result *r, struct trace_path **ret_paths
 {
 	struct trace_path *paths = calloc(count_sites(r) + 1, sizeof(*paths));
 	const struct trace_process *p;
+	const struct site *s;
 	size_t i, cnt = 0;
 	int err = paths ? 0 : -ENOMEM;
 
 	for (p = r->processes; p < r->processes + r->process_cnt; p++) {
 		for (i = 0; i < trace_format__site_cnt(p, 0) && !err; i++) {
-			err = p->sites[i].frame_cnt ? fill_path(r, p, &p->sites[i], &paths[cnt]) : 0;
-			cnt += !err && p->sites[i].frame_cnt;
+			s = &p->sites[i];
+			err = s->frame_cnt ? fill_path(r, p, s, &paths[cnt]) : 0;
+			cnt += !err && s->frame_cnt;
 		}
 	}
 	if (err) {

@@ -36,7 +36,8 @@ static const char style[] =
 
 /* Zoom: click a box; click the bottom one to see all. Search: the word top right. */
 static const char script[] =
-	"(function(){var W=" TEXT_OF(WIDTH) ",boxes=[].slice.call(document.querySelectorAll('g.box'));"
+	"(function(){var W=" TEXT_OF(WIDTH) ",all=document.querySelectorAll('g.box'),"
+	"boxes=[].slice.call(all);"
 	"function place(g,x,w){var r=g.querySelector('rect'),t=g.querySelector('text'),"
 	"n=g.getAttribute('data-name'),k=Math.floor((w-6)/7);"
 	"r.setAttribute('x',x);r.setAttribute('width',w);t.setAttribute('x',x+3);"

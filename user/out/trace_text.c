@@ -199,7 +199,8 @@ static void put_head(const struct trace_process *p, double min_age_s, struct buf
 	size_t cnt;
 
 	units__format_duration(p->duration_s, duration, sizeof(duration));
-	buf__printf(out, "%s[%d], %s%s, ", p->comm, p->pid, duration, p->ended ? " until it ended" : "");
+	buf__printf(out, "%s[%d], %s%s, ", p->comm, p->pid, duration,
+		    p->ended ? " until it ended" : "");
 	if (p->sample_bytes)
 		buf__printf(out, "one sample per %s", size_text(p->sample_bytes, size));
 	else

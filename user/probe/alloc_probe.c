@@ -26,6 +26,7 @@
 #define SAMPLE_ALWAYS       (1ULL << 32)
 #define SAMPLE_BYTES_FIRST  4096 /* coarser than every allocation */
 #define BATCH               4096
+#define SAMPLE_NS           2000 /* stack and tables: 1300 with a shallow stack, 5000 with 16 KiB */
 #define LINKS_MAX           (SEEP_ALLOCATOR_TEXTS * 4)
 #define NOT_SEEN_MAX        (SEEP_ALLOCATOR_TEXTS + 4)
 
@@ -105,6 +106,7 @@ static void choose_allocation(struct alloc_bpf *skel)
 		bpf_map__set_map_flags(skel->maps.seep_live, BPF_F_NO_PREALLOC);
 		bpf_map__set_map_flags(skel->maps.seep_regions, BPF_F_NO_PREALLOC);
 		bpf_map__set_map_flags(skel->maps.seep_slots, BPF_F_NO_PREALLOC);
+		bpf_map__set_map_flags(skel->maps.seep_totals, BPF_F_NO_PREALLOC);
 	}
 	btf__free(btf);
 }
@@ -567,6 +569,20 @@ int alloc_probe__live(struct alloc_probe *p, alloc_live_fn fn, void *ctx)
 			ctx);
 }
 
+int alloc_probe__totals(struct alloc_probe *p, alloc_total_fn fn, void *ctx)
+{
+	int fd = bpf_map__fd(p->skel->maps.seep_totals);
+	struct seep_total total;
+	uint64_t key, *from = NULL;
+
+	while (!bpf_map_get_next_key(fd, from, &key)) {
+		if (!bpf_map_lookup_elem(fd, &key, &total))
+			fn(ctx, key, total.bytes, total.count_x256 / 256.0);
+		from = &key;
+	}
+	return errno == ENOENT ? 0 : -errno;
+}
+
 void alloc_probe__stats(struct alloc_probe *p, uint64_t ret_stats[SEEP_ALLOC_STAT_CNT])
 {
 	uint32_t stat;
@@ -587,6 +603,7 @@ unsigned alloc_probe__max_live(const struct alloc_probe *p)
 	return bpf_map__max_entries(p->skel->maps.seep_live);
 }
 
+/* Traps by what they were measured to cost, and an estimate for each sample. */
 uint64_t alloc_probe__cost_ns(struct alloc_probe *p, uint64_t *ret_hits)
 {
 	uint64_t stats[SEEP_ALLOC_STAT_CNT], stepped;
@@ -595,5 +612,7 @@ uint64_t alloc_probe__cost_ns(struct alloc_probe *p, uint64_t *ret_hits)
 	stepped = stats[SEEP_ALLOC_STAT_STEPPED_HITS];
 	*ret_hits = stats[SEEP_ALLOC_STAT_HITS];
 	return (stats[SEEP_ALLOC_STAT_HITS] - stepped) * p->cost.emulated_ns +
-	       stepped * p->cost.stepped_ns + stats[SEEP_ALLOC_STAT_RETURNS] * p->cost.return_ns;
+	       stepped * p->cost.stepped_ns +
+	       stats[SEEP_ALLOC_STAT_RETURNS] * p->cost.return_ns +
+	       stats[SEEP_ALLOC_STAT_ALLOCS] * SAMPLE_NS;
 }

@@ -64,8 +64,7 @@ int alloc_probe__live(struct alloc_probe *p, alloc_live_fn fn, void *ctx);
 
 /*
  * What each stack has allocated since the start, freed or not: estimates from the same samples
- * (sums of weights; of 1 / probability). Wanted by DRILL for pprof's alloc_space; one small map
- * keyed by stack_id, touched only by sampled allocations. 0 or -errno.
+ * (sums of weights; of 1 / probability). 0 or -errno.
  */
 typedef void (*alloc_total_fn)(void *ctx, uint64_t stack_id, uint64_t bytes, double cnt);
 int alloc_probe__totals(struct alloc_probe *p, alloc_total_fn fn, void *ctx);

@@ -696,7 +696,7 @@ static int by_begin(const void *a_, const void *b_)
 	return a->cie < b->cie ? -1 : a->cie > b->cie;
 }
 
-static int run_fde(struct cfi *c, struct machine *m, const struct fde *fde, uint64_t end)
+static int run_fde(struct cfi *c, struct machine *m, const struct fde *fde)
 {
 	const struct cie *cie = &c->cies[fde->cie];
 	const struct section *s = &c->sections[cie->section];
@@ -709,40 +709,49 @@ static int run_fde(struct cfi *c, struct machine *m, const struct fde *fde, uint
 	m->data_align = cie->data_align;
 	m->pointer_encoding = cie->fde_encoding;
 	m->vaddr = fde->begin;
-	m->end = end;
+	m->end = fde->end;
 	m->rule = cie->initial;
 	m->remembered_cnt = 0;
 	run(m);
-	if (m->vaddr < end && !m->in.is_bad)
+	if (m->vaddr < m->end && !m->in.is_bad)
 		emit(m);
-	else if (m->vaddr < end) /* what could not be read is not guessed */
+	else if (m->vaddr < m->end) /* what could not be read is not guessed */
 		m->err = m->err ? m->err : c->sink.row(c->sink.ctx, m->vaddr, NULL);
 	c->is_garbled |= m->in.is_bad;
-	return m->err ? m->err : c->sink.row(c->sink.ctx, end, NULL);
+	return m->err ? m->err : c->sink.row(c->sink.ctx, m->end, NULL);
+}
+
+/* In address order, one for each address; none reaches into the next. */
+static void order_fdes(struct cfi *c)
+{
+	struct fde *fde;
+	size_t i, n = 0;
+
+	if (c->fde_cnt)
+		qsort(c->fdes, c->fde_cnt, sizeof(*c->fdes), by_begin);
+	for (i = 0; i < c->fde_cnt; i++) {
+		fde = &c->fdes[i];
+		if (n && fde->begin == c->fdes[n - 1].begin)
+			continue;
+		if (n && fde->begin < c->fdes[n - 1].end)
+			c->fdes[n - 1].end = fde->begin;
+		c->fdes[n++] = *fde;
+	}
+	c->fde_cnt = n;
 }
 
 int cfi__run(struct cfi *c)
 {
 	struct machine *m;
-	const struct fde *fde;
-	uint64_t end;
 	size_t i;
 	int err = 0;
 
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return -ENOMEM;
-	if (c->fde_cnt)
-		qsort(c->fdes, c->fde_cnt, sizeof(*c->fdes), by_begin);
-	for (i = 0; i < c->fde_cnt && !err; i++) {
-		fde = &c->fdes[i];
-		if (i && fde->begin == fde[-1].begin)
-			continue;
-		end = fde->end;
-		if (i + 1 < c->fde_cnt && fde[1].begin > fde->begin && fde[1].begin < end)
-			end = fde[1].begin;
-		err = run_fde(c, m, fde, end);
-	}
+	order_fdes(c);
+	for (i = 0; i < c->fde_cnt && !err; i++)
+		err = run_fde(c, m, &c->fdes[i]);
 	free(m);
 	return err ? err : c->is_garbled ? -EINVAL : 0;
 }

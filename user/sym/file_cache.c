@@ -288,6 +288,15 @@ struct unwind_table *cached_file__unwind(struct file_cache *c, struct cached_fil
 	return table;
 }
 
+int cached_file__function_at(struct file_cache *c, struct cached_file *f, uint64_t vaddr,
+			     struct elf_symbol *ret_symbol)
+{
+	int err = sym_file__function_at(f->file, vaddr, ret_symbol);
+
+	balance(c, f);
+	return err;
+}
+
 /* ---- answers ---- */
 
 static const char *keep(struct file_cache *c, const char *name)

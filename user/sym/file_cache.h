@@ -42,6 +42,9 @@ struct elf_file *cached_file__elf(const struct cached_file *f);
 struct unwind_table *cached_file__unwind(struct file_cache *c, struct cached_file *f);
 int cached_file__has_symbols(const struct cached_file *f);
 int cached_file__lines_too_large(const struct cached_file *f);
+/* As sym_file__function_at; the name is valid until the next call for any file. */
+int cached_file__function_at(struct file_cache *c, struct cached_file *f, uint64_t vaddr,
+			     struct elf_symbol *ret_symbol);
 /*
  * Frames at vaddr: function, offset, file, line and inlined are filled in, the rest is zero.
  * Returns the count, at least 1; without a function the offset is vaddr.

@@ -26,6 +26,7 @@
 #define AREAS_MAX	    16384 /* executable mappings of one target */
 #define FILES_MAX	    2048  /* of those, opened files */
 #define NOT_SEEN_MAX	    64
+#define START_FRAMES	    3	  /* between main and the end of its chain */
 #define IMAGE_MAX_BYTES	    (1u << 20) /* of a vdso */
 
 struct symbolizer {
@@ -440,16 +441,51 @@ static int find_module(void *ctx, uint64_t address, struct unwind_module *ret_mo
 	ret_module->is_trampoline = a->kind == AREA_TRAMPOLINE;
 	if (!a->file)
 		return 0;
+	ret_module->elf = cached_file__elf(a->file);
 	ret_module->table = cached_file__unwind(t->sym->files, a->file);
 	if (!ret_module->table)
 		say_not_seen(t, "%s: no unwind information", a->module);
 	return 0;
 }
 
+static int is_named(struct sym_target *t, uint64_t ip, const char *const *names)
+{
+	const struct area *a = area_at(&t->areas, ip - 1);
+	struct elf_symbol symbol;
+
+	if (!a || !a->file ||
+	    cached_file__function_at(t->sym->files, a->file, ip - 1 - a->bias, &symbol))
+		return 0;
+	while (*names && strcmp(*names, symbol.name))
+		names++;
+	return !!*names;
+}
+
+/* A C library without unwind tables (musl) still began the chain: the outermost frames hold main,
+ * or one that is known by name as the place where threads begin. */
+static int is_whole(struct sym_target *t, const uint64_t *ips, int cnt)
+{
+	static const char *const names[] = {"main",	    "__libc_start_main", "_start",
+					    "_start_c",	    "start_thread",	 "__clone",
+					    "clone",	    NULL};
+	int i;
+
+	for (i = cnt - 1; i > 0 && i >= cnt - START_FRAMES; i--) {
+		if (is_named(t, ips[i], names))
+			return 1;
+	}
+	return 0;
+}
+
 int sym_target__walk(struct sym_target *t, const struct seep_regs *regs, const void *stack,
 		     size_t stack_bytes, uint64_t *ips, int cap, enum unwind_end *ret_end)
 {
-	return unwind__walk(regs, stack, stack_bytes, find_module, t, ips, cap, ret_end);
+	int cnt;
+
+	cnt = unwind__walk(regs, stack, stack_bytes, find_module, t, ips, cap, ret_end);
+	if (*ret_end == UNWIND_NO_TABLE && is_whole(t, ips, cnt))
+		*ret_end = UNWIND_OUTERMOST;
+	return cnt;
 }
 
 /* ---- naming ---- */

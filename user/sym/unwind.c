@@ -4,17 +4,20 @@
  *
  * Each step finds the rule for the current address and computes the caller's registers from it.
  * Code without rules is JIT output, assembly, or a library built without unwind tables: there the
- * frame pointer is tried, and believed only if it leads to code. Probes hit at a function's entry,
- * so a first frame without rules has its return address on top of the stack (x86-64) or in lr.
+ * function's first instructions and the frame pointer are tried, and believed only if they lead
+ * to code. Probes hit at a function's entry, so a first frame without rules has its return address
+ * on top of the stack (x86-64) or in lr.
  */
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
 
 #include "expression.h"
+#include "prologue.h"
 #include "unwind.h"
 #include "unwind_table.h"
 
+#define PROLOGUE_MAX_BYTES 4096
 #define TRAMPOLINE_ALIGN   4096
 #define ARM64_ADDRESS_MASK ((1ULL << 48) - 1) /* what pointer authentication leaves of an address */
 
@@ -87,11 +90,21 @@ static int find_module(const struct walk *w, uint64_t ip, int is_return,
 	return w->find(w->ctx, ip - !!is_return, ret_module);
 }
 
-static int is_code_after_call(const struct walk *w, uint64_t ip)
+/* Does a call stand before this address? Of code that is in no file nothing is known: 1. */
+static int follows_call(const struct walk *w, uint64_t ip)
 {
 	struct unwind_module module;
+	const uint8_t *code;
+	uint64_t offset;
 
-	return ip && !find_module(w, ip, 1, &module);
+	if (!ip || find_module(w, ip, 1, &module))
+		return 0;
+	if (!module.elf || elf_file__machine(module.elf) != EM_X86_64)
+		return 1;
+	if (elf_file__vaddr_to_offset(module.elf, ip - 8 - module.bias, &offset))
+		return 0;
+	code = elf_file__bytes(module.elf, offset, 8);
+	return code && prologue__ends_in_call(code, 8);
 }
 
 /* ---- a step by rule ---- */
@@ -252,18 +265,69 @@ static int step_by_frame_pointer(struct walk *w)
 
 	if (!is_known(w, SLOT_BP))
 		return UNWIND_NO_TABLE;
-	if (!fp) /* both ABIs mark the outermost frame so */
-		return UNWIND_OUTERMOST;
+	/* both ABIs mark the outermost frame so; but code that keeps no frame pointer may hold any
+	 * value there, also 0 */
+	if (!fp)
+		return w->module.is_jit ? UNWIND_OUTERMOST : UNWIND_NO_TABLE;
 	if (fp < w->slots[SLOT_SP] || read_stack(w, fp, 8, &caller_fp) ||
 	    read_stack(w, fp + 8, 8, &ip))
 		return UNWIND_NO_TABLE;
 	if (!ip)
 		return UNWIND_OUTERMOST;
-	if (!is_code_after_call(w, ip))
+	if (!follows_call(w, ip))
 		return UNWIND_NO_TABLE;
 	w->slots[SLOT_IP] = ip;
 	w->slots[SLOT_SP] = fp + 16;
 	w->slots[SLOT_BP] = caller_fp;
+	w->is_return = 1;
+	return STEP_ON;
+}
+
+/* From its first byte up to the address of the walk. */
+static const uint8_t *function_code(const struct walk *w, size_t *ret_len)
+{
+	struct elf_file *elf = w->module.elf;
+	uint64_t vaddr = w->slots[SLOT_IP] - w->module.bias, offset;
+	struct elf_symbol function;
+
+	if (!elf || elf_file__machine(elf) != EM_X86_64 ||
+	    elf_file__function_at(elf, vaddr - !!w->is_return, &function) ||
+	    vaddr - function.vaddr > PROLOGUE_MAX_BYTES ||
+	    elf_file__vaddr_to_offset(elf, function.vaddr, &offset))
+		return NULL;
+	*ret_len = vaddr - function.vaddr;
+	return elf_file__bytes(elf, offset, *ret_len);
+}
+
+static void restore_pushed(struct walk *w, const struct prologue *p, uint64_t cfa)
+{
+	uint64_t value;
+	unsigned i;
+
+	for (i = 0; i < SLOT_CNT; i++) {
+		if (p->saved[i] && !read_stack(w, cfa - p->saved[i], 8, &value))
+			w->slots[i] = value;
+	}
+}
+
+static int step_by_prologue(struct walk *w)
+{
+	struct prologue p;
+	const uint8_t *code;
+	uint64_t cfa, ip;
+	size_t len;
+
+	code = function_code(w, &len);
+	if (!code || prologue__read(code, len, &p))
+		return UNWIND_NO_TABLE;
+	cfa = w->slots[SLOT_SP] + p.depth_bytes + 8;
+	if (read_stack(w, cfa - 8, 8, &ip))
+		return UNWIND_NO_STACK;
+	if (!follows_call(w, ip))
+		return UNWIND_NO_TABLE;
+	restore_pushed(w, &p, cfa);
+	w->slots[SLOT_IP] = ip;
+	w->slots[SLOT_SP] = cfa;
 	w->is_return = 1;
 	return STEP_ON;
 }
@@ -279,7 +343,7 @@ static int step_from_entry(struct walk *w)
 			return UNWIND_NO_STACK;
 		sp += 8;
 	}
-	if (!is_code_after_call(w, ip))
+	if (!follows_call(w, ip))
 		return UNWIND_NO_TABLE;
 	w->slots[SLOT_IP] = ip;
 	w->slots[SLOT_SP] = sp;
@@ -289,14 +353,13 @@ static int step_from_entry(struct walk *w)
 
 static int step_without_rule(struct walk *w)
 {
-	int end;
+	int end = UNWIND_NO_TABLE;
 
-	if (w->is_first && !w->module.is_jit) {
+	if (!w->module.is_jit)
+		end = step_by_prologue(w);
+	if (end != STEP_ON && w->is_first && !w->module.is_jit)
 		end = step_from_entry(w);
-		if (end == STEP_ON)
-			return end;
-	}
-	return step_by_frame_pointer(w);
+	return end == STEP_ON ? end : step_by_frame_pointer(w);
 }
 
 /* ---- the walk ---- */

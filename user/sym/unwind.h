@@ -42,8 +42,9 @@ const char *unwind__end_name(enum unwind_end end);
 
 /* Who maps an address: gives the table and the load bias of the file there. */
 struct unwind_module {
-	struct unwind_table *table; /* NULL: none; the frame-pointer chain is tried */
+	struct unwind_table *table; /* NULL: none */
 	uint64_t bias;              /* address - bias = vaddr in the ELF file */
+	struct elf_file *elf;       /* to read the code of functions without rules; may be NULL */
 	int is_jit;                 /* anonymous executable memory: frame pointers only */
 	int is_trampoline;          /* the kernel's [uprobes] page: the chain is cut there */
 };
@@ -55,8 +56,8 @@ typedef int (*unwind_find_fn)(void *ctx, uint64_t address, struct unwind_module 
  * Walk a copied stack: `stack` holds stack_bytes from regs->sp upwards. Fills at most cap
  * addresses, innermost first, [0] = regs->ip; callers' are return addresses (look symbols up at
  * address - 1, except after a signal frame). An address that is not code is not given out, but the
- * first. Code without a table is passed by its frame pointer; at [0] it is taken for a function's
- * entry. Returns the count; *ret_end says why it stopped.
+ * first. Code without a table is passed by what its prologue does, or by its frame pointer; at [0] it
+ * is taken for a function's entry. Returns the count; *ret_end says why it stopped.
  */
 int unwind__walk(const struct seep_regs *regs, const void *stack, size_t stack_bytes,
 		 unwind_find_fn find, void *ctx, uint64_t *ips, int cap, enum unwind_end *ret_end);

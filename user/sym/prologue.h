@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * prologue.h - how far a function has moved its stack pointer, read from its x86-64 code.
+ *
+ * For libraries built without unwind tables (musl). A guess: it holds where all pushes stand in
+ * front of the first call, so whoever uses it checks what it leads to.
+ */
+#ifndef SEEP_SYM_PROLOGUE_H
+#define SEEP_SYM_PROLOGUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cfi.h"
+
+struct prologue {
+	uint64_t depth_bytes;	/* between the return address and the stack pointer */
+	int32_t saved[SLOT_CNT]; /* where a register was pushed, from the CFA down; 0 = it was not */
+};
+
+/* code: from the function's first byte up to where it stands. 0; -EINVAL: not understood. */
+int prologue__read(const uint8_t *code, size_t len, struct prologue *ret_prologue);
+/* 1 if the bytes before a return address can be a call. */
+int prologue__ends_in_call(const uint8_t *code, size_t len);
+
+#endif /* SEEP_SYM_PROLOGUE_H */

@@ -21,12 +21,12 @@
 #include "base/clock.h"
 #include "probe/alloc_probe.h"
 
-#define PAIRS	      20000
-#define REPS_MAX      15
-#define SIZES	      2
-#define SAMPLE_BYTES  (512 * 1024)
-#define GOAL_NS	      1500.0
-#define PEER_START_S  4
+#define PAIRS	     20000
+#define REPS_MAX     15
+#define SIZES	     2
+#define SAMPLE_BYTES (512 * 1024)
+#define GOAL_NS	     1500.0
+#define PEER_START_S 4
 
 static const size_t sizes[SIZES] = {64, 1024};
 
@@ -39,10 +39,10 @@ static const struct arm {
 	{.name = "off", .is_off = 1},
 	{.name = "seep, samples", .cfg = {.sample_bytes = SAMPLE_BYTES}},
 	{.name = "seep, all", .cfg = {.sample_bytes = 0}},
-	{.name = "seep, samples, entry and return", .cfg = {.sample_bytes = SAMPLE_BYTES,
-							     .no_session = 1}},
-	{.name = "seep, samples, perf events", .cfg = {.sample_bytes = SAMPLE_BYTES,
-							.no_session = 1, .no_multi = 1}},
+	{.name = "seep, samples, entry and return",
+	 .cfg = {.sample_bytes = SAMPLE_BYTES, .no_session = 1}},
+	{.name = "seep, samples, perf events",
+	 .cfg = {.sample_bytes = SAMPLE_BYTES, .no_session = 1, .no_multi = 1}},
 	{.name = "seep, samples, not placed", .cfg = {.sample_bytes = SAMPLE_BYTES, .at_entry = 1}},
 	{.name = "memleak", .peer_args = ""},
 	{.name = "memleak -s 100", .peer_args = "-s 100"},
@@ -229,7 +229,6 @@ static void print_table(struct figures *f)
 		printf("\n");
 	}
 	printf("goal: %.0f ns with samples: %s\n", GOAL_NS, worst <= GOAL_NS ? "met" : "MISSED");
-
 }
 
 int main(int argc, char **argv)

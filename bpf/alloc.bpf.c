@@ -31,7 +31,7 @@ const volatile __u32 target_tgid = 0;
 const volatile __u64 page_bytes = 4096;
 const volatile __u64 min_mmap_bytes = 128 * 1024;
 const volatile __u64 follow_bytes = ~0ULL; /* follow calls of this size: they map memory inside */
-const volatile __u32 stack_chunks = 64;    /* how much stack to copy */
+const volatile __u32 stack_chunks = 64;	   /* how much stack to copy */
 const volatile __u64 main_stack_end = 0;   /* arguments and environment begin here */
 
 /* Kept up to date by user space: where code is mapped, and the text of allocators. */
@@ -61,13 +61,13 @@ struct {
 
 /* One call of a thread between its entry and its return. */
 struct slot {
-	u64 sp, ip;      /* at entry: tell this call from those inside it */
-	u64 out;         /* posix_memalign: where the pointer will be */
-	u64 old;         /* realloc: the block that is given back if the call succeeds */
+	u64 sp, ip; /* at entry: tell this call from those inside it */
+	u64 out;    /* posix_memalign: where the pointer will be */
+	u64 old;    /* realloc: the block that is given back if the call succeeds */
 	struct seep_live live;
 	struct seep_live old_live;
 	bool is_sampled;
-	bool is_zero;    /* nothing was asked for */
+	bool is_zero; /* nothing was asked for */
 	bool has_old_live;
 };
 
@@ -120,12 +120,12 @@ static const struct slot fresh_slot;
 struct seep_stack *unused_record __attribute__((unused));
 
 #define SLOT_MAX_AGE_NS 100000000ULL
-#define MAX_ERRNO       4095
-#define EEXIST          17
-#define MAP_ANONYMOUS   0x20
-#define PROT_WRITE      0x2
-#define SAMPLE_ALWAYS   (1ULL << 32)
-#define MAX_CHUNKS      (SEEP_STACK_BYTES_MAX / SEEP_STACK_CHUNK)
+#define MAX_ERRNO	4095
+#define EEXIST		17
+#define MAP_ANONYMOUS	0x20
+#define PROT_WRITE	0x2
+#define SAMPLE_ALWAYS	(1ULL << 32)
+#define MAX_CHUNKS	(SEEP_STACK_BYTES_MAX / SEEP_STACK_CHUNK)
 
 static __always_inline void add(enum seep_alloc_stat stat, u64 n)
 {
@@ -374,8 +374,7 @@ __noinline u64 hash_stack(u64 sp, u64 hash)
 	u32 i, j;
 
 	for (i = 0; i < MAX_CHUNKS && i < stack_chunks && i < room; i++) {
-		if (bpf_probe_read_user(words, sizeof(words),
-					(void *)(sp + i * SEEP_STACK_CHUNK)))
+		if (bpf_probe_read_user(words, sizeof(words), (void *)(sp + i * SEEP_STACK_CHUNK)))
 			break;
 		for (j = 0; j < SEEP_STACK_CHUNK / 8; j++)
 			if (is_code(words[j]))
@@ -667,8 +666,8 @@ static __always_inline u64 result_of(const struct pt_regs *ctx, const struct slo
 /* realloc(p, 0) that gives NULL has freed the block, on every allocator that gives NULL. */
 static __always_inline bool has_failed(const struct slot *slot, u64 result)
 {
-	bool may_free = slot->live.kind == SEEP_ALLOC_REALLOC ||
-			slot->live.kind == SEEP_ALLOC_REALLOCARRAY;
+	bool may_free =
+		slot->live.kind == SEEP_ALLOC_REALLOC || slot->live.kind == SEEP_ALLOC_REALLOCARRAY;
 
 	return !result && !(may_free && slot->old && slot->is_zero);
 }

@@ -16,6 +16,7 @@
 
 #include "agent_state.h"
 #include "base/log.h"
+#include "who/clean.h"
 
 #define GRACE_POLLS       6
 #define GRACE_SHARE       120       /* of the window */
@@ -106,6 +107,14 @@ static void expire_limbo(struct agent *a)
 	}
 }
 
+/* It was missing from a poll, but lives: nobody may carry its series on. */
+static void come_back(struct agent *a, struct watch *w)
+{
+	limbo_remove(a, w);
+	w->ended_s = NAN;
+	w->end_reason = NULL;
+}
+
 /* An ended process that the new one carries on, or NULL. */
 static struct watch *find_predecessor(struct agent *a, uint64_t identity)
 {
@@ -190,6 +199,8 @@ static struct watch *find_proc(struct agent *a, const struct proc_sample *s, int
 		return NULL;
 	proc_name(s, name);
 	if (w) {
+		if (!isnan(w->ended_s))
+			come_back(a, w);
 		if (*ret_start) {
 			store__rekey(a->store, series, &key, name);
 			w->identity = identity_of(proc);
@@ -227,7 +238,6 @@ static double cpu_share(const struct agent *a, const struct watch *w, const stru
 static void take_numbers(const struct agent *a, struct watch *w, const struct proc_sample *s)
 {
 	w->seen_seq = a->seq;
-	w->ended_s = NAN;
 	w->cgroup = w->proc->cgroup;
 	w->file_bytes = s->file_bytes;
 	w->anon_bytes = s->anon_bytes;
@@ -260,7 +270,8 @@ static struct watch *find_cgroup(struct agent *a, const struct cgroup_info *cg)
 }
 
 /* Count a process into its cgroup; the first of a poll starts the sums anew. */
-static void count_into(struct agent *a, struct watch *cg, const struct watch *proc)
+static void count_into(const struct agent *a, struct watch *cg, const struct proc_sample *s,
+		       double load)
 {
 	if (cg->seen_seq != a->seq) {
 		cg->seen_seq = a->seq;
@@ -270,10 +281,10 @@ static void count_into(struct agent *a, struct watch *cg, const struct watch *pr
 		cg->load = NAN;
 	}
 	cg->procs++;
-	cg->rss_bytes += proc->rss_bytes;
-	if (!isnan(proc->load))
-		cg->load = isnan(cg->load) ? proc->load : cg->load + proc->load;
-	if (proc->shmem_bytes >= SHMEM_OWNER_BYTES)
+	cg->rss_bytes += proc_sample__rss_bytes(s);
+	if (!isnan(load))
+		cg->load = isnan(cg->load) ? load : cg->load + load;
+	if (s->shmem_bytes >= SHMEM_OWNER_BYTES)
 		cg->shmem_holders++;
 }
 
@@ -310,6 +321,7 @@ static void read_cgroup(struct agent *a, struct watch *w)
 static void count_proc(struct agent *a, const struct proc_sample *s)
 {
 	struct watch *w, *cg;
+	double load;
 	int start;
 
 	if (s->flags & SEEP_PROC_SHARED_MM)
@@ -322,9 +334,10 @@ static void count_proc(struct agent *a, const struct proc_sample *s)
 	a->procs++;
 	if (!w->cgroup)
 		return;
-	cg = find_cgroup(a, w->cgroup);
+	load = w->load;
+	cg = find_cgroup(a, w->cgroup); /* at the bound, w may have to make room for it */
 	if (cg)
-		count_into(a, cg, w);
+		count_into(a, cg, s, load);
 }
 
 static void cgroup_pass(void *ctx, struct series *s)
@@ -336,7 +349,8 @@ static void cgroup_pass(void *ctx, struct series *s)
 		return;
 	a->cgroups++;
 	read_cgroup(a, w);
-	watch__observe(w, a->store, a->now_s);
+	if (w->read_s > 0) /* never read is unknown, not empty */
+		watch__observe(w, a->store, a->now_s);
 }
 
 /* Shared memory is the process's own when nobody else in its cgroup has any to speak of. */
@@ -399,6 +413,12 @@ static void ended_pass(void *ctx, struct series *s)
 		end_now(a, w);
 }
 
+/* No poll has been stored for so long that the cgroup counts as gone. */
+static int is_long_gone(const struct agent *a, double last_s)
+{
+	return !(a->now_s - last_s <= a->cfg.window_s / 4);
+}
+
 /* Restored series whose process did not come back, and cgroups without processes. */
 static void absent_pass(void *ctx, struct series *s)
 {
@@ -407,7 +427,7 @@ static void absent_pass(void *ctx, struct series *s)
 
 	if (!w) {
 		/* restored, and not there any more: its incident is closed by tracker__sweep */
-		if (series__key(s)->kind == SERIES_PROC)
+		if (series__key(s)->kind == SERIES_PROC || is_long_gone(a, series__last_s(s)))
 			store__remove(a->store, s);
 		return;
 	}
@@ -415,7 +435,7 @@ static void absent_pass(void *ctx, struct series *s)
 	if (watch__is_proc(w) || w->seen_seq == a->seq)
 		return;
 	w->cgroup = NULL;
-	if (a->now_s - w->last_s > a->cfg.window_s / 4) {
+	if (is_long_gone(a, w->last_s)) {
 		court__ended(a, w, "cgroup is empty or gone");
 		forget(a, w);
 	}
@@ -428,7 +448,8 @@ void census__take(struct agent *a, const struct proc_sample *samples, size_t cnt
 	a->procs = 0;
 	a->cgroups = 0;
 	a->detectors = 0;
-	who__node_memory(a->who, &a->node_total_bytes, &a->node_available_bytes);
+	if (who__node_memory(a->who, &a->node_total_bytes, &a->node_available_bytes))
+		a->node_total_bytes = a->node_available_bytes = UINT64_MAX; /* not known */
 	for (i = 0; i < cnt; i++)
 		mark_present(a, &samples[i]);
 	store__foreach(a->store, ended_pass, a);
@@ -445,14 +466,15 @@ void census__take(struct agent *a, const struct proc_sample *samples, size_t cnt
 static void note_oom(struct agent *a, const struct proc_event *ev, const struct watch *w)
 {
 	struct oom_note *note = &a->ooms[a->oom_cnt++ % OOM_MAX];
+	const char *comm;
 
 	note->t_s = a->now_s;
 	note->pid = ev->id.tgid;
 	note->bytes = ev->anon_bytes + ev->swap_bytes + ev->shmem_bytes;
 	if (!note->bytes && w)
 		note->bytes = w->signal_bytes;
-	snprintf(note->comm, sizeof(note->comm), "%s", ev->comm[0] ? ev->comm :
-				w && w->proc ? w->proc->comm : "?");
+	comm = ev->comm[0] ? ev->comm : w && w->proc ? w->proc->comm : "?";
+	clean__name(comm, strlen(comm), note->comm, sizeof(note->comm));
 	log_warn("OOM kill: '%s' (pid %u) with %" PRIu64 " MiB", note->comm, note->pid,
 		 note->bytes >> 20);
 }

@@ -3,8 +3,8 @@
  * court.c - from verdicts to incidents.
  *
  * Every watch is judged when due. Processes are reported as they are; a cgroup is reported only
- * when no single process explains its growth (kernel memory, tmpfs, many small growers, restarts),
- * so that one leak is one incident. The root cgroup is the whole node and never an object.
+ * when no single process or cgroup in it explains its growth (kernel memory, tmpfs, many small
+ * growers, restarts), so that one leak is one incident. The root cgroup is the whole node and never an object.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/units.h"
 
-#define EXPLAINED_SHARE 0.6 /* of a cgroup's growth by one process */
+#define EXPLAINED_SHARE 0.6 /* of a cgroup's growth by one process or cgroup in it */
 #define REFRESH_SHARE   72  /* curve and top 10 of an open incident: so often per window */
 #define GROWTH_POINTS   48
 
@@ -26,7 +26,7 @@
 struct explain {
 	struct agent *a;
 	const struct watch *cgroup;
-	double most_bytes; /* growth of the fastest growing process in it */
+	double most_bytes; /* growth of the fastest growing part of it */
 };
 
 /* Growth since `since_s`, from the lowest point near it to now. */
@@ -46,21 +46,32 @@ static double growth_since(struct agent *a, const struct watch *w, double since_
 	return isnan(from) ? 0 : w->signal_bytes - from;
 }
 
+/* A process in the cgroup or below it, or a cgroup below it: memory counts upwards. */
+static int is_part_of(const struct watch *w, const char *cgroup)
+{
+	size_t len = strlen(cgroup);
+	const char *path = w->cgroup->path;
+
+	if (strncmp(path, cgroup, len))
+		return 0;
+	return path[len] == '/' || (!path[len] && watch__is_proc(w));
+}
+
 static void explain_by(void *ctx, struct series *s)
 {
 	struct watch *w = series__user(s);
 	struct explain *e = ctx;
 	double grown;
 
-	if (!w || !watch__is_proc(w) || !w->cgroup || !isnan(w->ended_s) ||
-	    strcmp(w->cgroup->path, e->cgroup->path))
+	if (!w || w->seen_seq != e->a->seq || !w->cgroup ||
+	    !is_part_of(w, e->cgroup->cgroup->path))
 		return;
 	grown = growth_since(e->a, w, e->cgroup->verdict.since_s);
 	if (grown > e->most_bytes)
 		e->most_bytes = grown;
 }
 
-static int explained_by_a_process(struct agent *a, const struct watch *w)
+static int is_explained(struct agent *a, const struct watch *w)
 {
 	struct explain e = {.a = a, .cgroup = w};
 
@@ -103,6 +114,8 @@ static int collect_evidence(const struct agent *a, const struct watch *w,
 	int cnt = detector__evidence(w->detector, lines, DETECTOR_EVIDENCE_MAX - 1);
 	char limit[16], room[16];
 
+	if (w->headroom_bytes == UINT64_MAX)
+		return cnt; /* not even the node's memory is known */
 	units__format_bytes(w->headroom_bytes, room, sizeof(room));
 	if (w->limit_bytes != UINT64_MAX) {
 		units__format_bytes(w->limit_bytes, limit, sizeof(limit));
@@ -148,7 +161,9 @@ static struct verdict public_verdict(const struct agent *a, const struct watch *
 {
 	struct verdict v = w->verdict;
 
-	v.limit_bytes = w->limit_bytes != UINT64_MAX ? w->limit_bytes : a->node_total_bytes;
+	uint64_t limit = w->limit_bytes != UINT64_MAX ? w->limit_bytes : a->node_total_bytes;
+
+	v.limit_bytes = limit != UINT64_MAX ? limit : NAN;
 	return v;
 }
 
@@ -216,7 +231,7 @@ static void judge_one(void *ctx, struct series *s)
 		return;
 	if (!is_open && w->verdict.state != VERDICT_LEAK)
 		return;
-	if (!is_open && !watch__is_proc(w) && explained_by_a_process(a, w))
+	if (!is_open && !watch__is_proc(w) && is_explained(a, w))
 		return;
 	report(a, w);
 }

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "watch.h"
 
@@ -18,6 +19,25 @@
 #define WARMING_SHARE   6          /* of the window, for objects without a detector */
 #define INTEREST_PINNED 255
 #define INTEREST_MAX    200
+
+/* A verdict without numbers. */
+static struct verdict unknown(enum verdict_state state, double horizon_s)
+{
+	return (struct verdict){
+		.state = state,
+		.class = CLASS_UNKNOWN,
+		.since_s = NAN,
+		.growth_bytes = NAN,
+		.slope_bytes_per_hour = NAN,
+		.slope_lo_bytes_per_hour = NAN,
+		.slope_hi_bytes_per_hour = NAN,
+		.limit_bytes = NAN,
+		.time_to_limit_s = NAN,
+		.time_to_limit_lo_s = NAN,
+		.time_to_limit_hi_s = NAN,
+		.horizon_s = horizon_s,
+	};
+}
 
 struct watch *watch__new(struct series *s, double now_s)
 {
@@ -33,7 +53,7 @@ struct watch *watch__new(struct series *s, double now_s)
 	w->ended_s = NAN;
 	w->limit_bytes = UINT64_MAX;
 	w->headroom_bytes = UINT64_MAX;
-	w->verdict.slope_bytes_per_hour = NAN;
+	w->verdict = unknown(VERDICT_WARMING, 0);
 	series__set_user(s, w);
 	return w;
 }
@@ -55,13 +75,25 @@ int watch__is_proc(const struct watch *w)
 	return series__key(w->series)->kind == SERIES_PROC;
 }
 
+/* Of a long path the end and a hash of all of it: nested pods begin alike. */
+static void cgroup_key(const char *path, char buf[WATCH_KEY_LEN])
+{
+	size_t len = strlen(path);
+
+	if (len < WATCH_KEY_LEN - 2)
+		snprintf(buf, WATCH_KEY_LEN, "c:%s", path);
+	else
+		snprintf(buf, WATCH_KEY_LEN, "c:%016" PRIx64 ":%s",
+			 series_key__cgroup(path).value, path + len - WATCH_KEY_LEN / 2);
+}
+
 char *watch__key(const struct watch *w, char buf[WATCH_KEY_LEN])
 {
 	if (watch__is_proc(w))
 		snprintf(buf, WATCH_KEY_LEN, "p:%u:%" PRIu64, w->id.tgid,
 			 (uint64_t)w->id.start_ns);
 	else
-		snprintf(buf, WATCH_KEY_LEN, "c:%s", w->path ? w->path : "?");
+		cgroup_key(w->path ? w->path : "?", buf);
 	return buf;
 }
 
@@ -157,22 +189,9 @@ void watch__observe(struct watch *w, struct store *st, double now_s)
 static void judge_flat(struct watch *w, const struct store *st, double now_s)
 {
 	double known_s = now_s - w->first_s;
+	int is_warming = known_s * WARMING_SHARE < store__cfg(st)->window_s;
 
-	w->verdict = (struct verdict){
-		.state = known_s * WARMING_SHARE < store__cfg(st)->window_s ? VERDICT_WARMING :
-									      VERDICT_HEALTHY,
-		.class = CLASS_UNKNOWN,
-		.since_s = NAN,
-		.growth_bytes = NAN,
-		.slope_bytes_per_hour = NAN,
-		.slope_lo_bytes_per_hour = NAN,
-		.slope_hi_bytes_per_hour = NAN,
-		.limit_bytes = NAN,
-		.time_to_limit_s = NAN,
-		.time_to_limit_lo_s = NAN,
-		.time_to_limit_hi_s = NAN,
-		.horizon_s = known_s,
-	};
+	w->verdict = unknown(is_warming ? VERDICT_WARMING : VERDICT_HEALTHY, known_s);
 }
 
 int watch__judge(struct watch *w, const struct store *st, double now_s)
@@ -192,7 +211,7 @@ int watch__judge(struct watch *w, const struct store *st, double now_s)
 
 double watch__growth_per_hour(const struct watch *w, const struct store *st, double now_s)
 {
-	double first_s, span_s, points[24];
+	double span_s, points[24];
 	size_t i, n = sizeof(points) / sizeof(points[0]), first = n, last = 0;
 
 	if (isfinite(w->verdict.slope_bytes_per_hour))
@@ -207,7 +226,6 @@ double watch__growth_per_hour(const struct watch *w, const struct store *st, dou
 	}
 	if (first >= last)
 		return 0;
-	first_s = store__cfg(st)->window_s / n;
-	span_s = (last - first) * first_s;
+	span_s = (last - first) * store__cfg(st)->window_s / n;
 	return (points[last] - points[first]) / span_s * 3600;
 }

@@ -62,7 +62,8 @@ struct watch *watch__new(struct series *s, double now_s);
 void watch__free(struct watch *w);
 
 int watch__is_proc(const struct watch *w);
-/* Identity of the object for incidents: "p:TGID:START_NS" or "c:PATH". Returns buf. */
+/* Identity of the object for incidents: "p:TGID:START_NS" or "c:PATH", of a path that is too long
+ * "c:HASH:END". Returns buf. */
 char *watch__key(const struct watch *w, char buf[WATCH_KEY_LEN]);
 
 /* Store the newest numbers as a point at now_s and feed the detector. */

@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define THREADS	 8
-#define MIB	 ((size_t)1 << 20)
+#define THREADS 8
+#define MIB	((size_t)1 << 20)
 
 static const struct alloc_probe_cfg session; /* the newest way that the kernel has */
 static const struct alloc_probe_cfg multi = {.no_session = 1};
@@ -290,9 +290,9 @@ static void map_and_cut(struct turn *t, void *arg)
 
 	turn__wait(t, 0);
 	p = map(8 * MIB);
-	munmap(p + 2 * MIB, MIB);     /* 2 and 5 are left */
+	munmap(p + 2 * MIB, MIB); /* 2 and 5 are left */
 	p = map(8 * MIB);
-	munmap(p, 1 * MIB);           /* 7 is left */
+	munmap(p, 1 * MIB);	      /* 7 is left */
 	munmap(p + 4 * MIB, 4 * MIB); /* 3 of them are left */
 	p = mmap(NULL, 32 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	map_at(p, 11 * MIB);
@@ -302,7 +302,7 @@ static void map_and_cut(struct turn *t, void *arg)
 	munmap(p, 16 * MIB);
 	p = map(6 * MIB);
 	munmap(p + 1, MIB); /* refused */
-	munmap(p, 0);       /* refused */
+	munmap(p, 0);	    /* refused */
 	turn__wait(t, 0);
 }
 
@@ -465,8 +465,8 @@ static void a_missed_free_is_subtracted(void **state)
 	assert_int_equal(t.live_cnt, 1);
 	assert_int_equal(t.live_weight, 2 * MIB);
 	assert_int_equal(t.stats[SEEP_ALLOC_STAT_MISSED_FREE], 1);
-	assert_int_equal(t.stats[SEEP_ALLOC_STAT_ALLOC_BYTES] -
-			 t.stats[SEEP_ALLOC_STAT_FREE_BYTES], 2 * MIB);
+	assert_int_equal(t.stats[SEEP_ALLOC_STAT_ALLOC_BYTES] - t.stats[SEEP_ALLOC_STAT_FREE_BYTES],
+			 2 * MIB);
 	end(&t, &c);
 }
 
@@ -689,12 +689,17 @@ static void a_detached_probe_keeps_its_tables(void **state)
 	end(&t, &c);
 }
 
-#define EACH_WAY(f)                                                                                \
-	{#f " (session)", f, NULL, NULL, (void *)&session},                                        \
-	{#f " (multi)", f, NULL, NULL, (void *)&multi},                                            \
-	{#f " (perf)", f, NULL, NULL, (void *)&perf}
+#define EACH_WAY(f)                                             \
+	{#f " (session)", f, NULL, NULL, (void *)&session},     \
+		{#f " (multi)", f, NULL, NULL, (void *)&multi}, \
+	{                                                       \
+#f " (perf)", f, NULL, NULL, (void *)&perf      \
+	}
 
-#define ONE_WAY(f) {#f, f, NULL, NULL, (void *)&session}
+#define ONE_WAY(f)                                  \
+	{                                           \
+#f, f, NULL, NULL, (void *)&session \
+	}
 
 int main(void)
 {

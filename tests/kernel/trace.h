@@ -123,10 +123,10 @@ static inline void trace__assert_sound(const struct trace *t)
 			 t->live_weight);
 }
 
-#define TRACE_OR_SKIP(t, pid, cfg)                                                                 \
-	do {                                                                                       \
-		if (!trace__start(t, pid, cfg))                                                    \
-			skip();                                                                    \
+#define TRACE_OR_SKIP(t, pid, cfg)              \
+	do {                                    \
+		if (!trace__start(t, pid, cfg)) \
+			skip();                 \
 	} while (0)
 
 #endif /* SEEP_TESTS_KERNEL_TRACE_H */

@@ -56,9 +56,9 @@ static int read_process(struct traced *t)
 	struct proc_sample sample;
 	int err = proc_scan__one("/proc", t->pid, &sample);
 
-	if (err < 0)
+	if (err < 0 && err != -ENOENT)
 		return err;
-	if (err > 0 || (t->start_ns && t->start_ns != sample.id.start_ns))
+	if (err || (t->start_ns && t->start_ns != sample.id.start_ns))
 		return -ESRCH;
 	t->start_ns = sample.id.start_ns;
 	t->cpu_last_ns = sample.cpu_ns;
@@ -75,7 +75,7 @@ static int open_process(struct traced *t)
 		return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
 	err = read_process(t);
 	t->cpu_first_ns = t->cpu_last_ns;
-	return err == -ENOENT ? -ESRCH : err;
+	return err;
 }
 
 /* ---- attaching ---- */
@@ -229,6 +229,7 @@ static void leave_old_program(struct traced *t)
 	t->cost_ns += alloc_probe__cost_ns(t->probe, &hits);
 	t->hits += hits;
 	t->has_execed = 1;
+	t->coarsened = 0;
 	t->retry_s = 0;
 	t->retry_delay_s = RETRY_FIRST_S;
 	forget(t);

@@ -11,12 +11,12 @@
 #include "../sym/maps.h"
 #include "placement.h"
 
-#define MODULES_MAX     SEEP_ALLOCATOR_TEXTS
-#define POINTS_MAX      256
-#define FILES_MAX       4096 /* mapped files that are looked into */
-#define THUNKS_MAX      4    /* jumps that are followed from a function to where it really is */
-#define CODE_BYTES      4096 /* of a function that are looked at */
-#define CODE_BYTES_MIN  32   /* of one whose size is unknown */
+#define MODULES_MAX    SEEP_ALLOCATOR_TEXTS
+#define POINTS_MAX     256
+#define FILES_MAX      4096 /* mapped files that are looked into */
+#define THUNKS_MAX     4    /* jumps that are followed from a function to where it really is */
+#define CODE_BYTES     4096 /* of a function that are looked at */
+#define CODE_BYTES_MIN 32   /* of one whose size is unknown */
 
 struct alloc_plan {
 	pid_t pid;
@@ -161,8 +161,11 @@ static void add_point(struct alloc_plan *p, const struct map_region *file,
 	if (p->at_entry && place.offset)
 		place = (struct placement){};
 	*point = (struct alloc_point){
-		.info = {.allocator = m->allocator->name, .function = name, .module = m->path,
-			 .offset = place.offset, .emulated = place.is_emulated},
+		.info = {.allocator = m->allocator->name,
+			 .function = name,
+			 .module = m->path,
+			 .offset = place.offset,
+			 .emulated = place.is_emulated},
 		.module = p->module_cnt,
 		.kind = fn->kind,
 		.file_offset = offset + place.offset,
@@ -304,8 +307,10 @@ static int scan(struct alloc_plan *p)
 static void explain(pid_t pid, int err, char *why, size_t why_cap)
 {
 	if (err == -ENOENT)
-		snprintf(why, why_cap, "no known allocator in process %d (a stripped static program, "
-			 "or a runtime with its own heap)", pid);
+		snprintf(why, why_cap,
+			 "no known allocator in process %d (a stripped static program, "
+			 "or a runtime with its own heap)",
+			 pid);
 	else
 		snprintf(why, why_cap, "cannot read the mappings of process %d: %s", pid,
 			 strerror(-err));

@@ -22,9 +22,9 @@ struct alloc_plan;
 /* One file with probes. */
 struct alloc_module {
 	struct elf_file *elf;
-	char *path;                    /* in the process's mount namespace */
+	char *path; /* in the process's mount namespace */
 	const struct allocator *allocator;
-	struct seep_text text;         /* where its code is mapped */
+	struct seep_text text; /* where its code is mapped */
 	int is_program;
 };
 

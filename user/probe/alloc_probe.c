@@ -21,21 +21,21 @@
 
 #define STACK_BYTES_DEFAULT 16384
 #define MAX_LIVE_SAMPLED    65536
-#define MAX_LIVE_ALL        (1024 * 1024)
-#define MIN_MMAP_BYTES      (128 * 1024)
-#define SAMPLE_ALWAYS       (1ULL << 32)
+#define MAX_LIVE_ALL	    (1024 * 1024)
+#define MIN_MMAP_BYTES	    (128 * 1024)
+#define SAMPLE_ALWAYS	    (1ULL << 32)
 #define SAMPLE_BYTES_FIRST  4096 /* coarser than every allocation */
-#define BATCH               4096
-#define SAMPLE_NS           2000 /* stack and tables: 1300 with a shallow stack, 5000 with 16 KiB */
-#define LINKS_MAX           (SEEP_ALLOCATOR_TEXTS * 4)
-#define NOT_SEEN_MAX        (SEEP_ALLOCATOR_TEXTS + 4)
+#define BATCH		    4096
+#define SAMPLE_NS	    2000 /* stack and tables: 1300 with a shallow stack, 5000 with 16 KiB */
+#define LINKS_MAX	    (SEEP_ALLOCATOR_TEXTS * 4)
+#define NOT_SEEN_MAX	    (SEEP_ALLOCATOR_TEXTS + 4)
 
 struct alloc_probe {
 	struct alloc_probe_cfg cfg;
 	struct alloc_plan *plan;
 	struct alloc_bpf *skel;
 	enum uprobe_mode mode;
-	bool has_cut; /* partial unmaps are followed */
+	bool has_cut;			      /* partial unmaps are followed */
 	struct uprobe_link *links[LINKS_MAX]; /* frees first */
 	size_t link_cnt;
 	struct alloc_site_info *sites;
@@ -78,7 +78,7 @@ static void set_period(struct alloc_probe *p, uint64_t sample_bytes)
 {
 	unsigned class;
 
-	for (class = 0; class < SEEP_SIZE_CLASSES; class++)
+	for (class = 0; class < SEEP_SIZE_CLASSES; class ++)
 		__atomic_store_n(&p->skel->bss->thresholds[class],
 				 threshold_of(class, sample_bytes), __ATOMIC_RELAXED);
 	p->sample_bytes = sample_bytes;
@@ -243,8 +243,8 @@ static int attach_module(struct alloc_probe *p, size_t module, point_filter filt
 	const struct alloc_module *modules;
 	const struct alloc_point *points;
 	size_t cnt = alloc_plan__points(p->plan, &points), i;
-	struct uprobe_spec spec = {.mode = p->mode, .pid = p->cfg.pid, .places = places,
-				   .is_return = is_return};
+	struct uprobe_spec spec = {
+		.mode = p->mode, .pid = p->cfg.pid, .places = places, .is_return = is_return};
 	int err;
 
 	for (i = 0; i < cnt && spec.cnt < sizeof(places) / sizeof(places[0]); i++)
@@ -284,8 +284,9 @@ static int attach(struct alloc_probe *p)
 	if (!err)
 		err = attach_all(p, is_free, skel->progs.seep_free, 0);
 	if (!err)
-		err = attach_all(p, is_munmap, p->has_cut ? skel->progs.seep_munmap :
-							    skel->progs.seep_munmap_exact, 0);
+		err = attach_all(
+			p, is_munmap,
+			p->has_cut ? skel->progs.seep_munmap : skel->progs.seep_munmap_exact, 0);
 	if (!err && p->mode == UPROBE_SESSION)
 		return attach_all(p, is_alloc, skel->progs.seep_session, 0);
 	if (!err)
@@ -377,7 +378,8 @@ static void list_not_seen(struct alloc_probe *p)
 		if (modules[i].allocator->is_libc && !modules[i].is_program)
 			add_not_seen(p, "what the C library maps for itself (thread stacks)");
 		if (!modules[i].allocator->is_libc && modules[i].is_program)
-			add_not_seen(p, "mappings the program makes: its allocator is in the same file");
+			add_not_seen(
+				p, "mappings the program makes: its allocator is in the same file");
 	}
 	if (!p->has_cut)
 		add_not_seen(p, "partial unmaps that do not begin where the mapping does");
@@ -612,7 +614,6 @@ uint64_t alloc_probe__cost_ns(struct alloc_probe *p, uint64_t *ret_hits)
 	stepped = stats[SEEP_ALLOC_STAT_STEPPED_HITS];
 	*ret_hits = stats[SEEP_ALLOC_STAT_HITS];
 	return (stats[SEEP_ALLOC_STAT_HITS] - stepped) * p->cost.emulated_ns +
-	       stepped * p->cost.stepped_ns +
-	       stats[SEEP_ALLOC_STAT_RETURNS] * p->cost.return_ns +
+	       stepped * p->cost.stepped_ns + stats[SEEP_ALLOC_STAT_RETURNS] * p->cost.return_ns +
 	       stats[SEEP_ALLOC_STAT_ALLOCS] * SAMPLE_NS;
 }

@@ -19,14 +19,14 @@ struct alloc_probe;
 
 struct alloc_probe_cfg {
 	pid_t pid;
-	uint64_t sample_bytes;   /* mean bytes between samples; 0: every allocation */
-	unsigned max_live;       /* 0: 65536 samples alive at once (1 Mi when sample_bytes is 0) */
-	unsigned ring_bytes;     /* 0: 8 MiB */
-	unsigned stack_bytes;    /* copied per stack: 0: 16384, at most 32768 */
+	uint64_t sample_bytes;	 /* mean bytes between samples; 0: every allocation */
+	unsigned max_live;	 /* 0: 65536 samples alive at once (1 Mi when sample_bytes is 0) */
+	unsigned ring_bytes;	 /* 0: 8 MiB */
+	unsigned stack_bytes;	 /* copied per stack: 0: 16384, at most 32768 */
 	uint64_t min_mmap_bytes; /* direct mmap of this size or more counts; 0: 128 KiB */
-	int no_session;          /* entry and return pairs (tests of the fallback) */
-	int no_multi;            /* perf-event uprobes (tests of the fallback) */
-	int at_entry;            /* no placement: always the first instruction (bench) */
+	int no_session;		 /* entry and return pairs (tests of the fallback) */
+	int no_multi;		 /* perf-event uprobes (tests of the fallback) */
+	int at_entry;		 /* no placement: always the first instruction (bench) */
 };
 
 /* 0; -ESRCH gone, -EPERM, -ENOENT no known allocator in it; `why` says it in one line. */
@@ -45,8 +45,8 @@ struct alloc_site_info {
 	const char *allocator; /* "glibc", "jemalloc", ... */
 	const char *function;
 	const char *module;
-	uint64_t offset;       /* of the probe, from the start of the function */
-	int emulated;          /* 1: cheap; 0: single-stepped */
+	uint64_t offset; /* of the probe, from the start of the function */
+	int emulated;	 /* 1: cheap; 0: single-stepped */
 };
 size_t alloc_probe__sites(const struct alloc_probe *p, const struct alloc_site_info **ret_sites);
 /* "session", "multi" or "perf". */

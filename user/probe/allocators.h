@@ -17,17 +17,17 @@
 
 struct allocator {
 	const char *name;
-	const char *marker;      /* a function that no other allocator has */
+	const char *marker; /* a function that no other allocator has */
 	const char *prefixes[ALLOCATOR_PREFIXES_MAX + 1]; /* of its functions; NULL-terminated */
-	int is_libc;             /* the rest of its file allocates like any other program */
+	int is_libc; /* the rest of its file allocates like any other program */
 	int calloc_calls_malloc;
-	const char *not_seen;    /* one sentence, or NULL */
+	const char *not_seen; /* one sentence, or NULL */
 };
 
 struct allocator_function {
 	const char *name;
 	enum seep_alloc_kind kind;
-	int arg_cnt;             /* integer arguments that the probe reads */
+	int arg_cnt; /* integer arguments that the probe reads */
 };
 
 /* The allocator defined in a file; NULL = none. */

@@ -134,8 +134,8 @@ int uprobe_link__new(const struct uprobe_spec *spec, const struct bpf_program *p
 	l->fd = -1;
 	/* works for files in other mount namespaces, and for deleted ones */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", spec->fd);
-	err = spec->mode == UPROBE_PERF ? attach_perf(l, spec, prog, path) :
-					  attach_multi(l, spec, prog, path);
+	err = spec->mode == UPROBE_PERF ? attach_perf(l, spec, prog, path)
+					: attach_multi(l, spec, prog, path);
 	if (err) {
 		uprobe_link__free(l);
 		return err;

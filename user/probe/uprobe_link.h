@@ -31,7 +31,7 @@ struct uprobe_place {
 struct uprobe_spec {
 	enum uprobe_mode mode;
 	pid_t pid;
-	int fd;        /* of the file, open until the link is made */
+	int fd;	       /* of the file, open until the link is made */
 	int is_return; /* on return of the function; not with sessions */
 	const struct uprobe_place *places;
 	size_t cnt;

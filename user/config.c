@@ -21,6 +21,7 @@
 #define SPECS_MAX    16
 #define MIN_INTERVAL 0.02 /* below, polling is all the agent does */
 #define MIN_BUCKETS  24   /* a window of fewer polls says nothing */
+#define MAX_WINDOW_S (366 * 86400.0)
 
 static const struct config defaults = {
 	.interval_s = 10,
@@ -86,22 +87,27 @@ static struct option_spec *find_spec(struct option_spec *specs, const char *name
 	return NULL;
 }
 
-static int is_true(const char *value)
+/* 1 or 0, or -EINVAL. */
+static int parse_flag(const char *value)
 {
-	return !strcmp(value, "1") || !strcmp(value, "true") || !strcmp(value, "yes") ||
-	       !strcmp(value, "on");
+	static const char *const words[] = {"0", "1", "false", "true", "no", "yes", "off", "on"};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(value, words[i]))
+			return i % 2;
+	return -EINVAL;
 }
 
 static int assign(struct option_spec *spec, const char *value)
 {
+	int flag = parse_flag(value);
 	char *copy;
 
-	if (spec->kind == OPTION_FLAG) {
-		*(int *)spec->target = is_true(value);
-		return 0;
-	}
-	if (spec->kind == OPTION_COUNT) {
-		*(int *)spec->target = atoi(value);
+	if (spec->kind == OPTION_FLAG || spec->kind == OPTION_COUNT) {
+		if (flag < 0)
+			return flag;
+		*(int *)spec->target = flag;
 		return 0;
 	}
 	copy = strdup(value); /* lives as long as the configuration: until exit */
@@ -125,7 +131,8 @@ static int on_pair(void *ctx, const char *section, const char *name, const char 
 		snprintf(r->why, r->cap, "'%s' is not an option of the agent", name);
 	else if (assign(spec, value))
 		snprintf(r->why, r->cap, "'%s = %s': expected %s", name, value,
-			 options__expected(spec));
+			 spec->kind == OPTION_FLAG || spec->kind == OPTION_COUNT ?
+				 "yes or no" : options__expected(spec));
 	return !r->why[0];
 }
 
@@ -156,6 +163,8 @@ static int check(const struct config *cfg, char *why, size_t cap)
 		snprintf(why, cap, "interval must be 20ms or more");
 	else if (cfg->window_s < cfg->interval_s * MIN_BUCKETS)
 		snprintf(why, cap, "window must be %d intervals or more", MIN_BUCKETS);
+	else if (cfg->window_s > MAX_WINDOW_S)
+		snprintf(why, cap, "window must be 366d or less");
 	else if (cfg->drill_percent < 1 || cfg->drill_percent > 100)
 		snprintf(why, cap, "drill-percent must be 1 to 100");
 	else if (cfg->drill_targets < 1 || cfg->drill_targets > DRILL_TARGETS_MAX)

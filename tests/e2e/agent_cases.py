@@ -3,9 +3,12 @@
 import contextlib
 import os
 import random
+import re
 import signal
 import socket
 import time
+import urllib.error
+import urllib.request
 
 from harness import WINDOW_S, Agent, expect, run, tail, wait_for
 
@@ -223,7 +226,35 @@ def check_slow_client(directory):
         expect(time.monotonic() - begin < 25, "still connected")
 
 
+def fetch(port, path, method="GET"):
+    """Status, type and text of a page; errors too."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers["Content-Type"], error.read().decode()
+
+
+def check_http(directory):
+    """Port 0 picks a port and logs it; health, metrics, and nothing else, read-only."""
+    with Agent(directory, "--listen", "127.0.0.1:0") as agent:
+        port = re.search(r"HTTP on .* port (\d+)", agent.log.read_text())[1]
+        wait_for("a poll", lambda: fetch(port, "/readyz")[0] == 200, SETTLE_S)
+        expect(fetch(port, "/healthz")[0] == 200, "/healthz is not 200")
+        status, kind, text = fetch(port, "/metrics")
+        expect(status == 200 and kind.startswith("text/plain; version=0.0.4"), f"{status} {kind}")
+        polls = re.search(r"^seep_polls_total (\d+)$", text, re.M)
+        expect(polls and int(polls[1]) > 0, "no polls in /metrics")
+        expect(fetch(port, "/../etc/passwd")[0] == 404, "an unknown path is not 404")
+        expect(fetch(port, "/metrics", "POST")[0] == 405, "POST is not 405")
+        taken = Agent(directory / "other", "--listen", f"127.0.0.1:{port}")
+        with taken:
+            expect("going on without HTTP" in taken.log.read_text(), "a taken port is not told")
+
+
 CASES = {
+    "health and metrics over HTTP": check_http,
     "its own process is in its table, and SIGTERM leaves no socket": check_clean_end,
     "a second agent refuses": check_second_agent,
     "the socket of a killed agent is replaced": check_stale_socket,

@@ -126,7 +126,10 @@ static void test_text(void **state)
 static void test_source_line(void **state)
 {
 	char dir[] = "/tmp/seep-test-XXXXXX", c_path[64], other_path[64];
-	struct frame frame = {.address = 1, .function = "f", .line = 2};
+	struct frame frames[] = {
+		{.address = 1, .function = "strlen", .file = "/usr/include/string.h", .line = 1},
+		{.address = 2, .function = "f", .line = 2},
+	};
 	struct site site = sites[0];
 	struct trace_process p = processes[0];
 	const struct trace_result r = {.processes = &p, .process_cnt = 1};
@@ -142,15 +145,16 @@ static void test_source_line(void **state)
 	fputs("one\n\t  two\033[1m = malloc(2);  \nthree\n", file);
 	fclose(file);
 	assert_int_equal(link(c_path, other_path), 0);
-	site.frames = &frame;
-	site.frame_cnt = 1;
+	site.frames = frames;
+	site.frame_cnt = 2;
 	p.sites = &site;
 	p.site_cnt = 1;
-	frame.file = c_path;
+	frames[1].file = c_path;
 	assert_int_equal(trace_text__write(&r, &opt, &out), 0);
+	assert_null(strstr(out.data, " 1 | "));
 	expect_text(&out, "        2 | two?[1m = malloc(2);\n");
 	buf__free(&out);
-	frame.file = other_path;
+	frames[1].file = other_path;
 	assert_int_equal(trace_text__write(&r, &opt, &out), 0);
 	assert_null(strstr(out.data, "malloc(2)"));
 	buf__free(&out);

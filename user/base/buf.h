@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* buf.h - a byte buffer that grows; after a failed allocation it stays empty and says so. */
+/* buf.h - a byte buffer that grows; after a failed allocation it takes no more and says so. */
 #ifndef SEEP_BASE_BUF_H
 #define SEEP_BASE_BUF_H
 

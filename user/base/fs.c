@@ -100,39 +100,58 @@ int fs__write_atomic(const char *path, const void *data, size_t len, mode_t mode
 	return err;
 }
 
+static int make_dir(const char *path, mode_t mode)
+{
+	struct stat st;
+
+	if (!mkdir(path, mode))
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	return !stat(path, &st) && S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
 int fs__mkdir_p(const char *path, mode_t mode)
 {
 	char part[PATH_MAX];
+	size_t len = strlen(path);
 	char *p;
+	int err;
 
-	if ((size_t)snprintf(part, sizeof(part), "%s", path) >= sizeof(part))
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	if (!len)
+		return -ENOENT;
+	if (len >= sizeof(part))
 		return -ENAMETOOLONG;
+	memcpy(part, path, len);
+	part[len] = '\0';
 	for (p = part + 1; *p; p++) {
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		if (mkdir(part, 0755) && errno != EEXIST)
-			return -errno;
+		err = make_dir(part, 0755);
+		if (err)
+			return err;
 		*p = '/';
 	}
-	if (mkdir(part, mode) && errno != EEXIST)
-		return -errno;
-	return 0;
+	return make_dir(part, mode);
 }
 
 int fs__find_u64(const char *text, const char *key, uint64_t *ret_value)
 {
 	size_t len = strlen(key);
 	const char *p = text;
-	char *end;
 
 	while (p) {
 		if (!strncmp(p, key, len) && (p[len] == ' ' || p[len] == ':' || p[len] == '\t')) {
 			p += len;
 			while (*p == ':' || isblank((unsigned char)*p))
 				p++;
-			*ret_value = strtoull(p, &end, 10);
-			return end != p;
+			if (!isdigit((unsigned char)*p))
+				return 0;
+			*ret_value = strtoull(p, NULL, 10);
+			return 1;
 		}
 		p = strchr(p, '\n');
 		if (p)

@@ -22,7 +22,7 @@ int fs__read_u64_at(int dirfd, const char *path, uint64_t *ret_value);
 int fs__write_all(int fd, const void *data, size_t len);
 /* Write a temporary file beside path, fsync, rename over it. */
 int fs__write_atomic(const char *path, const void *data, size_t len, mode_t mode);
-/* mkdir -p; existing directories are fine. */
+/* mkdir -p; existing directories are fine and stay as they are. */
 int fs__mkdir_p(const char *path, mode_t mode);
 /* Find "key value" lines as in memory.stat or /proc/PID/status ("key:\t123 kB"). 1 if found. */
 int fs__find_u64(const char *text, const char *key, uint64_t *ret_value);

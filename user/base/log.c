@@ -30,6 +30,14 @@ static const char *level_name(enum log_level level)
 	return names[level];
 }
 
+/* Names in a message may be anybody's: no line of its own, no commands to the terminal. */
+static void defuse(char *line)
+{
+	for (; *line; line++)
+		if ((unsigned char)*line < ' ' || *line == 0x7f)
+			*line = '?';
+}
+
 void log__vwrite(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[1024], stamp[32] = "";
@@ -43,6 +51,7 @@ void log__vwrite(enum log_level level, const char *fmt, va_list ap)
 		strftime(stamp, sizeof(stamp), "%F %T ", localtime_r(&now, &tm));
 	}
 	vsnprintf(line, sizeof(line), fmt, ap);
+	defuse(line);
 	fprintf(stderr, "%sseep: %s: %s\n", stamp, level_name(level), line);
 }
 

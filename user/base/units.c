@@ -82,6 +82,8 @@ int units__parse_duration(const char *text, double *ret_seconds)
 			return -EINVAL;
 		sum += value * unit;
 	}
+	if (!isfinite(sum))
+		return -ERANGE;
 	*ret_seconds = sum;
 	return 0;
 }
@@ -108,7 +110,7 @@ char *units__format_duration(double seconds, char *buf, size_t cap)
 {
 	long long s;
 
-	if (!isfinite(seconds)) {
+	if (!(fabs(seconds) < 1e17)) {
 		snprintf(buf, cap, "-");
 	} else if (fabs(seconds) < 0.9995) {
 		snprintf(buf, cap, "%.0fms", seconds * 1000);

@@ -8,7 +8,8 @@
 
 /* "512K", "1.5G", "100" -> bytes (1024 based, K M G T, optional B or iB). 0 or -EINVAL/-ERANGE. */
 int units__parse_size(const char *text, uint64_t *ret_bytes);
-/* "200ms", "10s", "5m", "6h", "7d", "1h30m" -> seconds; a bare number is seconds. */
+/* "200ms", "10s", "5m", "6h", "7d", "1h30m" -> seconds; a bare number is seconds. 0 or
+ * -EINVAL/-ERANGE. */
 int units__parse_duration(const char *text, double *ret_seconds);
 
 /* "1.4 GiB", "-3.2 MiB". buf is returned; 16 bytes are enough. */

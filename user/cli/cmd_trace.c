@@ -376,10 +376,12 @@ static void print_progress(const struct trace_options *opt, const struct trace_p
 	units__format_bytes(p->freed_bytes, freed, sizeof(freed));
 	units__format_bytes(fmax(p->allocated_bytes - p->freed_bytes, 0), outstanding,
 			    sizeof(outstanding));
-	fprintf(stderr, "\r\033[K%s of %s: allocated %s, freed %s, outstanding %s; %llu stacks, "
-		"%llu hits of %.0f ns", elapsed, duration, allocated, freed, outstanding,
-		(unsigned long long)p->stacks, (unsigned long long)p->hits,
-		p->hits ? (double)p->cost_ns / p->hits : 0);
+	fprintf(stderr, "\r\033[K%s of %s: ", elapsed, duration);
+	if (p->running != 1)
+		fprintf(stderr, "%d processes, ", p->running);
+	fprintf(stderr, "allocated %s, freed %s, outstanding %s; %llu stacks, %llu hits of %.0f ns",
+		allocated, freed, outstanding, (unsigned long long)p->stacks,
+		(unsigned long long)p->hits, p->hits ? (double)p->cost_ns / p->hits : 0);
 }
 
 static void on_progress(void *ctx, const struct trace_progress *progress)

@@ -3,8 +3,8 @@
  * drill.c - see drill.h.
  *
  * Each thread serves one target at a time: choose, count, then slice, report and rest until the
- * target is no longer wanted. Everything the threads share is under one mutex; traces, symbols
- * and ledgers are a thread's own, so symbolizing never delays the agent's loop.
+ * target is no longer wanted or cannot be traced. Everything the threads share is under one mutex;
+ * traces, symbols and ledgers are a thread's own, so symbolizing never delays the agent's loop.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -48,6 +48,8 @@ struct drill {
 	int stopping;
 	struct seep_task_id wanted[DRILL_WANTED_MAX];
 	size_t wanted_cnt;
+	struct seep_task_id refused[DRILL_WANTED_MAX]; /* wanted, but cannot be traced */
+	size_t refused_cnt;
 	struct slot slots[DRILL_TARGETS_MAX];
 	unsigned slot_cnt;
 	struct drill_result results[RESULTS_MAX]; /* references are the queue's */
@@ -78,14 +80,19 @@ static double now_s(void)
 
 /* ---- shared state, under the lock -------------------------------------------------------- */
 
-static int is_wanted(const struct drill *d, const struct seep_task_id *id)
+static int is_among(const struct seep_task_id *ids, size_t cnt, const struct seep_task_id *id)
 {
 	size_t i;
 
-	for (i = 0; i < d->wanted_cnt; i++)
-		if (same_task(&d->wanted[i], id))
+	for (i = 0; i < cnt; i++)
+		if (same_task(&ids[i], id))
 			return 1;
 	return 0;
+}
+
+static int is_wanted(const struct drill *d, const struct seep_task_id *id)
+{
+	return is_among(d->wanted, d->wanted_cnt, id);
 }
 
 static int is_served(const struct drill *d, const struct seep_task_id *id)
@@ -98,6 +105,31 @@ static int is_served(const struct drill *d, const struct seep_task_id *id)
 	return 0;
 }
 
+static int is_free(const struct drill *d, const struct seep_task_id *id)
+{
+	return !is_served(d, id) && !is_among(d->refused, d->refused_cnt, id);
+}
+
+/* The target cannot be traced: its slot is for others until the list lets go of it. */
+static void refuse(struct drill *d, const struct seep_task_id *id)
+{
+	pthread_mutex_lock(&d->lock);
+	if (is_wanted(d, id) && d->refused_cnt < DRILL_WANTED_MAX)
+		d->refused[d->refused_cnt++] = *id;
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* Keep the refusals of those that are still wanted. */
+static void prune_refused(struct drill *d)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < d->refused_cnt; i++)
+		if (is_wanted(d, &d->refused[i]))
+			d->refused[kept++] = d->refused[i];
+	d->refused_cnt = kept;
+}
+
 /* The most severe that nobody serves. Waits for one; 0 when the drill is ending. */
 static int take_target(struct slot *slot)
 {
@@ -108,7 +140,7 @@ static int take_target(struct slot *slot)
 	memset(&slot->id, 0, sizeof(slot->id));
 	while (!d->stopping && !slot->id.tgid) {
 		for (i = 0; i < d->wanted_cnt && !slot->id.tgid; i++)
-			if (!is_served(d, &d->wanted[i]))
+			if (is_free(d, &d->wanted[i]))
 				slot->id = d->wanted[i];
 		if (!slot->id.tgid)
 			pthread_cond_wait(&d->changed, &d->lock);
@@ -219,6 +251,14 @@ static void enter_books(struct visit *v, const struct trace_process *p, int with
 		say_not_seen(v, "some call sites: the agent was out of memory");
 }
 
+/* A pid may go to another process between the verdict and the look. /proc counts in ticks. */
+static int is_same_process(const struct visit *v, const struct trace_process *p)
+{
+	uint64_t exact_ns = v->id.start_ns, tick_ns = 1000000000ULL / sysconf(_SC_CLK_TCK);
+
+	return p->start_ns <= exact_ns + tick_ns && exact_ns <= p->start_ns + tick_ns;
+}
+
 /* One run of the probes. 0, or -errno when the target cannot be traced (any more). */
 static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int with_sites)
 {
@@ -238,7 +278,9 @@ static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int
 		err = trace__run(t, v->d->stop_fd, NULL, NULL);
 	if (!err)
 		err = trace__result(t, &result);
-	if (!err && result->process_cnt)
+	if (!err && result->process_cnt && !is_same_process(v, &result->processes[0]))
+		err = -ESRCH;
+	else if (!err && result->process_cnt)
 		enter_books(v, &result->processes[0], with_sites);
 	trace__free(t);
 	malloc_trim(0); /* debug information was large, and is gone until the next slice */
@@ -292,9 +334,7 @@ static void serve(struct visit *v)
 	}
 	if (!v->slices)
 		report(v);
-	/* it cannot be traced: stay with it, idle, so that others get the next slot's turn */
-	while (rest(v, slice_s(v->d)))
-		;
+	refuse(v->d, &v->id);
 }
 
 static void *work(void *arg)
@@ -312,6 +352,8 @@ static void *work(void *arg)
 		};
 		if (v.ledger && v.not_seen)
 			serve(&v);
+		else
+			rest(&v, slice_s(v.d));
 		ledger__free(v.ledger);
 		json_decref(v.not_seen);
 	}
@@ -413,6 +455,7 @@ void drill__want(struct drill *d, const struct seep_task_id *ids, size_t cnt)
 		if (cnt)
 			memcpy(d->wanted, ids, cnt * sizeof(*ids));
 		d->wanted_cnt = cnt;
+		prune_refused(d);
 		pthread_cond_broadcast(&d->changed);
 	}
 	pthread_mutex_unlock(&d->lock);

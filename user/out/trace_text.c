@@ -120,7 +120,13 @@ static void put_frame(const struct frame *f, struct buf *out)
 	buf__puts(out, f->inlined ? "  (inlined)\n" : "\n");
 }
 
-/* The innermost frame whose source can be read gets its line. */
+/* Containers and strings of a language's library: their lines say nothing of the program. */
+static int is_system_source(const char *path)
+{
+	return !strncmp(path, "/usr/include/", 13) || !strncmp(path, "/usr/lib/", 9);
+}
+
+/* The innermost frame of the program whose source can be read gets its line. */
 static void put_frames(const struct site *s, const struct trace_format_options *opt,
 		       struct buf *out)
 {
@@ -131,7 +137,7 @@ static void put_frames(const struct site *s, const struct trace_format_options *
 		const struct frame *f = &s->frames[i];
 
 		put_frame(f, out);
-		if (is_quoted || !f->file || !f->line ||
+		if (is_quoted || !f->file || !f->line || is_system_source(f->file) ||
 		    !read_source_line(f->file, f->line, line, sizeof(line)))
 			continue;
 		buf__printf(out, "    %5u | %s\n", f->line, line);

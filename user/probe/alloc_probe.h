@@ -5,6 +5,9 @@
  * The allocators are found through the target's mappings (see allocators.c for the table), the
  * probes are placed on an instruction the kernel emulates where there is one, and attached to the
  * target only. If the agent dies the probes go with it.
+ *
+ * Children that the target forks while it is probed keep its breakpoints until they exec or the
+ * probe is freed: they are not counted, but pay for each hit.
  */
 #ifndef SEEP_PROBE_ALLOC_PROBE_H
 #define SEEP_PROBE_ALLOC_PROBE_H
@@ -54,7 +57,8 @@ const char *alloc_probe__mode(const struct alloc_probe *p);
 /* Allocator that an allocation kind was probed in, for SITE.allocator: the first found. */
 const char *alloc_probe__allocator(const struct alloc_probe *p);
 
-int alloc_probe__fd(const struct alloc_probe *p); /* readable: call alloc_probe__drain */
+/* Readable when a quarter of the ring is full: drain then, and with each look at the samples. */
+int alloc_probe__fd(const struct alloc_probe *p);
 typedef void (*alloc_stack_fn)(void *ctx, const struct seep_stack *stack, const void *bytes);
 int alloc_probe__drain(struct alloc_probe *p, alloc_stack_fn fn, void *ctx);
 
@@ -78,8 +82,10 @@ void alloc_probe__stats(struct alloc_probe *p, uint64_t ret_stats[SEEP_ALLOC_STA
 unsigned alloc_probe__max_live(const struct alloc_probe *p);
 /* What this mode cannot see, one sentence each ("operator new of tcmalloc"); NULL-terminated. */
 const char *const *alloc_probe__not_seen(const struct alloc_probe *p);
-/* Kernel time spent in the probes' programs (run_time_ns of the programs, where statistics are on)
- * or hits x the measured cost of a hit; and the hits. */
+/*
+ * CPU time that the target has spent on the probes: hits by kind, times what a hit of that kind was
+ * measured to cost on this machine, and an estimate for each sample. And the hits.
+ */
 uint64_t alloc_probe__cost_ns(struct alloc_probe *p, uint64_t *ret_hits);
 
 #endif /* SEEP_PROBE_ALLOC_PROBE_H */

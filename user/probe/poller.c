@@ -209,8 +209,11 @@ int poller__poll(struct poller *p, const struct proc_sample **ret_samples, size_
 	}
 	if (!err && p->oom)
 		err = -ENOMEM;
-	if (err)
+	if (err) {
+		/* half a poll says nothing of who ended */
+		p->now.cnt = p->before.cnt = 0;
 		return err;
+	}
 	sort_samples(p);
 	add_threads(p);
 	*ret_samples = p->now.v;

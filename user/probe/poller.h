@@ -2,8 +2,8 @@
 /*
  * poller.h - one poll: the exact size of every process, and who died since the last one.
  *
- * Uses the BPF probe; where that cannot be loaded, /proc alone, with what is then not seen said
- * in poller__not_seen().
+ * Uses the BPF probe; where that cannot be loaded, /proc alone: then poller__stats says why, and
+ * what happens between two polls is not seen.
  */
 #ifndef SEEP_PROBE_POLLER_H
 #define SEEP_PROBE_POLLER_H
@@ -38,7 +38,7 @@ struct proc_event {
 
 typedef void (*proc_event_fn)(void *ctx, const struct proc_event *ev);
 
-/* 0 or -errno; a probe that cannot be loaded is not an error (see poller__why_no_bpf). */
+/* 0 or -errno; a probe that cannot be loaded is not an error (poller__stats says why). */
 int poller__new(const struct poller_cfg *cfg, struct poller **ret_poller);
 void poller__free(struct poller *p);
 

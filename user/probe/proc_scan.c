@@ -11,7 +11,8 @@
 #include "../base/fs.h"
 #include "proc_scan.h"
 
-#define NS_PER_S 1000000000ULL
+#define NS_PER_S   1000000000ULL
+#define STATUS_CAP 65536 /* a line of all its groups comes before the sizes: some 6000 fit */
 
 /* /proc/PID/stat: the name is in parentheses and may hold anything, so start at the last ')'. */
 static int parse_stat(char *text, struct proc_sample *s)
@@ -78,7 +79,7 @@ static ssize_t read_entry(const char *proc_dir, uint32_t pid, const char *name, 
 
 int proc_scan__one(const char *proc_dir, uint32_t pid, struct proc_sample *ret_sample)
 {
-	char stat[1024], statm[128], status[4096];
+	char stat[1024], statm[128], status[STATUS_CAP];
 	struct proc_sample s = {.id.tgid = pid, .flags = SEEP_PROC_NO_ENTRY};
 	ssize_t n;
 	int err;
@@ -92,8 +93,8 @@ int proc_scan__one(const char *proc_dir, uint32_t pid, struct proc_sample *ret_s
 	n = read_entry(proc_dir, pid, "status", status, sizeof(status));
 	if (n < 0)
 		return n == -ESRCH ? -ENOENT : n;
-	if (!strstr(status, "\nVmRSS:"))
-		return 1; /* kernel threads have no mm */
+	if (!strstr(status, "\nVmRSS:")) /* kernel threads have no mm */
+		return n < STATUS_CAP - 1 ? 1 : -EOVERFLOW;
 	n = read_entry(proc_dir, pid, "statm", statm, sizeof(statm));
 	if (n < 0)
 		return n == -ESRCH ? -ENOENT : n;

@@ -10,7 +10,8 @@
 
 #include "sample.h"
 
-/* One process; 0, -ENOENT when it is gone, 1 for a kernel thread or a zombie. */
+/* One process; 0, -ENOENT when it is gone, 1 for a kernel thread or a zombie, -EOVERFLOW when it
+ * is in too many groups. */
 int proc_scan__one(const char *proc_dir, uint32_t pid, struct proc_sample *ret_sample);
 
 typedef int (*proc_scan_fn)(void *ctx, const struct proc_sample *s); /* non-zero stops */

@@ -73,6 +73,7 @@ static int answer_leaks(struct agent *a, const json_t *request, json_t **ret_jso
 
 struct lookup {
 	const char *prefix;
+	char id[INCIDENT_ID_LEN]; /* of what was found first */
 	json_t *found;
 	unsigned matches;
 };
@@ -81,10 +82,10 @@ static void match(struct lookup *l, const struct incident *in)
 {
 	if (strncasecmp(in->id, l->prefix, strlen(l->prefix)))
 		return;
-	if (!strcasecmp(in->id, l->prefix))
-		l->matches = 0; /* an exact id beats longer ones */
+	if (l->matches && !strcmp(in->id, l->id))
+		return; /* open again, which the history has not taken yet */
 	if (!l->matches++) {
-		json_decref(l->found);
+		memcpy(l->id, in->id, sizeof(l->id));
 		l->found = incident__to_json(in, 0);
 	}
 }

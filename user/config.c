@@ -110,10 +110,10 @@ static int assign(struct option_spec *spec, const char *value)
 		*(int *)spec->target = flag;
 		return 0;
 	}
+	if (spec->kind != OPTION_STRING)
+		return options__assign(spec, value);
 	copy = strdup(value); /* lives as long as the configuration: until exit */
-	if (!copy)
-		return -ENOMEM;
-	return options__assign(spec, copy);
+	return copy ? options__assign(spec, copy) : -ENOMEM;
 }
 
 /* inih: non-zero is success. */

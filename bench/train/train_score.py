@@ -34,9 +34,11 @@ OF_FIT = 'growth+ rate+ z+ low+ tau+ late+ early kept+ spread+ jump- drawdown-'.
 PAST = 'record+ record_z+ precedent- place+'.split()
 ONSET = 'at gain z+ rise+ span'.split()
 FEATURES = ([f + '.' + x for f in FITS for x in OF_FIT] + ['age', 'lift'] + PAST + PAST +
-            ['bend_run-', 'bend_window-'] + ONSET + ONSET +
+            ONSET + ONSET +
             'load_known load_keep+ load_r2- load_rest+ wobble run_age run_late runs'.split() +
-            ['step_low+'] * 5 + ['step_high'] * 5)
+            ['step_low+'] * 5 + ['step_high'] * 5 +
+            'r2_window+ r2_run+ floor_r2_window+ floor_r2_run+ long+ over_step_window+'.split() +
+            'over_step_run+ cross'.split())
 
 
 def signs():

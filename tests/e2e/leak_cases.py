@@ -17,6 +17,7 @@ from harness import ROOT, Cgroups, Failure, Program, Skip, check_shape, expect, 
 FILE = pathlib.Path(__file__).with_name("programs.cases")
 KEYS = {"NAME", "RUN", "LOAD", "LIMIT", "BEFORE", "FORKS", "NEEDS", "EXPECT", "THEN"}
 LEAK_TIMEOUT_S = 120   # two windows
+SITES_TIMEOUT_S = 60
 CLOSE_TIMEOUT_S = 150  # 2.5 windows after the growth stopped
 QUIET_S = 150          # how long the healthy ones are watched at least
 LOAD_S = 400
@@ -128,6 +129,20 @@ def check_found(case, scene, agent):
     check_details(agent, incident)
 
 
+def check_sites(case, scene, agent):
+    """The agent has looked into the allocator by itself, and the incident names the code."""
+    program = scene.program(case)
+    incident_id = incidents_of(program, agent.incidents())[0]["id"]
+
+    def frames():
+        sites = agent.json("incident", "show", incident_id)["sites"]
+        return [frame for site in sites for frame in site["frames"]
+                if frame["function"] == case.get("CALLS")]
+
+    frame = wait_for(f"a call site with {case.get('CALLS')}()", frames, SITES_TIMEOUT_S, 1)[0]
+    expect(frame["file"] and frame["line"], f"no source line: {frame}")
+
+
 def check_limit(verdict, limit_bytes):
     expect(verdict["limit_bytes"] and verdict["limit_bytes"] <= limit_bytes,
            f"limit_bytes {verdict['limit_bytes']} instead of {limit_bytes}")
@@ -237,6 +252,9 @@ def run_all(results, directory, scene, agent):
     for case in scene.leaks():
         with results.case(f"leaks: {case.name} is found"):
             check_found(case, scene, agent)
+        if case.get("CALLS"):
+            with results.case(f"leaks: {case.name} is named with its line"):
+                check_sites(case, scene, agent)
     with results.case("leaks: every view knows of them"):
         check_lists(scene, agent)
     with results.case("leaks: one leak is one incident"):

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "agent_world.h"
+#include "base/log.h"
 
 /* ---- processes and cgroups --------------------------------------------------------------- */
 
@@ -507,5 +508,6 @@ int main(void)
 		WORLD_TEST(test_long_paths_are_told_apart),
 	};
 
+	log__set_level(LOG_LEVEL_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,9 @@
 #define MATERIAL_SHARE .0072     /* per window, of the level */
 #define MIN_BUCKETS 18           /* a quarter of a window */
 #define YOUNG .5 /* windows; before that any climb may be a start-up */
+#define YOUNG_NO_LOAD 1.1
+#define LINE .95          /* R2 from which a climb without load is a line */
+#define SCORE_STRAIGHT .85 /* enough for an alarm when the growth is a long line */
 #define LOAD_R2 .9   /* from here on load is taken for the cause, if it leaves little growth */
 #define LOAD_LEFT .2
 
@@ -110,9 +113,26 @@ static int is_new(const struct view *v, double margin)
 	return v->floor[v->joined - 1] > top + margin;
 }
 
+/* The newest floor is twice what had been stable for half a window, a third of one ago. */
+static int doubled(const struct view *v)
+{
+	int to = v->joined - VIEW_WINDOW / 3, i = to - VIEW_WINDOW / 2;
+	float low = INFINITY, high = 0;
+
+	if (to < VIEW_WINDOW / 4)
+		return 0;
+	for (i = i < 0 ? 0 : i; i < to; i++) {
+		if (v->floor[i] < low)
+			low = v->floor[i];
+		if (v->mean[i] > high)
+			high = v->mean[i];
+	}
+	return high - low < .25 * high && v->floor[v->joined - 1] > 2 * high;
+}
+
 /*
  * A leak that cannot wait: a steady, new climb over the last sixth of a window that would reach
- * the limit within another sixth, or that more than doubled. Never in a start-up.
+ * the limit within another sixth, or that doubled what had been stable before. Never in a start-up.
  */
 static int urgent(const struct view *v, const struct features *fs)
 {
@@ -131,7 +151,38 @@ static int urgent(const struct view *v, const struct features *fs)
 	left = v->limit_bytes - v->last_bytes;
 	if (left < t->slope_lo / step_s * v->window_s / 6)
 		return 1;
-	return t->growth > t->level; /* the median: it more than doubled */
+	return doubled(v);
+}
+
+/*
+ * A first ramp of the day's load that nobody can see is a leak to all signs but its bend: with no
+ * load known, judge what is little older than a window only when it is a line.
+ */
+static int too_early(const struct view *v, const struct features *fs)
+{
+	if (v->joined < VIEW_WINDOW * YOUNG)
+		return 1;
+	return !fs->f[F_LOAD_KNOWN] && v->joined < VIEW_WINDOW * YOUNG_NO_LOAD &&
+	       fs->f[F_LINE + LINE_R2_WINDOW] < LINE;
+}
+
+/* A line for a window or longer, and not two levels: then weaker signs will do. */
+static int straight(const struct features *fs)
+{
+	const float *line = fs->f + F_LINE;
+
+	return line[LINE_LONG] >= 1 && line[LINE_STEP_WINDOW] > 1 && line[LINE_STEP_RUN] > 0;
+}
+
+static double score_of(const struct view *v, const struct features *fs)
+{
+	double score = score__of(fs->f);
+
+	if (score >= SCORE_STRAIGHT && straight(fs))
+		score = fmax(score, SCORE_OPEN);
+	if (too_early(v, fs))
+		score = fmin(score, SCORE_OPEN - .01);
+	return urgent(v, fs) ? fmax(score, SCORE_OPEN) : score;
 }
 
 struct why {
@@ -201,7 +252,7 @@ static int still_growing(const struct features *fs, const struct assessment *a)
 	const struct trend *t = &fs->fit[FIT_FLOOR_HALF];
 	double rate = t->slope / fs->step_s[FIT_FLOOR_HALF];
 
-	if (a->score >= SCORE_SUSPECT)
+	if (a->score >= SCORE_GROWS)
 		return 1;
 	return fs->known[FIT_FLOOR_HALF] && rate > .3 * a->slope && a->slope > 0 && t->tau > .3;
 }
@@ -224,19 +275,16 @@ void assess__view(struct view *v, struct assessment *ret)
 	}
 	feature__extract(v, &fs);
 	ret->load_share = fs.load_share;
+	ret->straight = fs.f[F_LINE + LINE_FLOOR_WINDOW];
 	ret->restarts = v->runs > 1 ? v->runs : 0;
 	since_onset(v, &fs, ret);
 	if (!ret->known)
 		return;
 	time_to_limit(v, ret);
 	need = material(ret->trend.level, ret->horizon_s / v->window_s);
-	ret->score = score__of(fs.f);
-	if (v->joined < VIEW_WINDOW * YOUNG && ret->score >= SCORE_OPEN)
-		ret->score = SCORE_OPEN - .01;
-	if (urgent(v, &fs))
-		ret->score = fmax(ret->score, SCORE_OPEN);
-	if ((ret->growth_bytes < need || load_explains(&fs)) && ret->score > SCORE_SUSPECT)
-		ret->score = SCORE_SUSPECT - .01;
+	ret->score = score_of(v, &fs);
+	if ((ret->growth_bytes < need || load_explains(&fs)) && ret->score >= SCORE_GROWS)
+		ret->score = SCORE_GROWS - .01;
 	ret->growing = still_growing(&fs, ret);
 	ret->reason = "";
 	ret->class = CLASS_LEAK;

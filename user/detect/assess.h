@@ -11,7 +11,8 @@
 #include "verdict.h"
 #include "view.h"
 
-#define SCORE_SUSPECT .5
+#define SCORE_GROWS .5    /* below, an open alarm is on its way to be closed */
+#define SCORE_SUSPECT .8
 #define SCORE_OPEN .93
 #define SCORE_SURE .99
 
@@ -32,6 +33,7 @@ struct assessment {
 	double to_limit_s;
 	double to_limit_lo_s;
 	double to_limit_hi_s;
+	double straight;     /* R2 of a line through the newest window, at most */
 	double load_share;   /* part of the growth that the load explains; NAN: no load known */
 	int restarts;        /* runs joined to see the growth; 0: one run was enough */
 	int known;           /* trend is filled */

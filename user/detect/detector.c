@@ -2,7 +2,7 @@
 /*
  * detector.c - keeps the floors of one series and turns them into a verdict.
  *
- * push fills three rings of bucket minima; judge lays them out (struct view), asks assess.c what
+ * push fills two rings of bucket minima; judge lays them out (struct view), asks assess.c what
  * the growth looks like, and runs the hysteresis: an alarm opens when the score held for a while
  * and closes when growth stopped for a good part of the window. All times inside are relative
  * to the first point and all thresholds to the window, so compressed tapes judge alike.
@@ -37,12 +37,11 @@ struct detector {
 	int starts_seen;
 	float start_s[VIEW_STARTS]; /* newest last */
 	int start_cnt;
-	struct floor_ring base, mid, fine;
+	struct floor_ring base, mid;
 	struct floor_means means;
 	struct assessment last;
 	float base_min[VIEW_LONG];
 	float mid_min[VIEW_SHORT];
-	float fine_min[VIEW_SHORT];
 	uint16_t lift[VIEW_LONG];
 	uint16_t load[VIEW_LONG];
 };
@@ -67,7 +66,6 @@ void detector__reset(struct detector *d)
 	d->judged_s = NAN;
 	floor_ring__init(&d->base, d->base_min, VIEW_LONG, window_s / VIEW_WINDOW);
 	floor_ring__init(&d->mid, d->mid_min, VIEW_SHORT, window_s / 6 / VIEW_SHORT);
-	floor_ring__init(&d->fine, d->fine_min, VIEW_SHORT, window_s / 24 / VIEW_SHORT);
 	for (i = 0; i < VIEW_LONG; i++) {
 		d->lift[i] = 0;
 		d->load[i] = floor__pack(NAN);
@@ -160,7 +158,6 @@ void detector__push(struct detector *d, const struct detector_point *p)
 		mark_start(d, t_s);
 	floor_ring__push(&d->base, t_s, (float)p->bytes);
 	floor_ring__push(&d->mid, t_s, (float)p->bytes);
-	floor_ring__push(&d->fine, t_s, (float)p->bytes);
 	d->means.sum += p->bytes;
 	d->means.cnt++;
 	if (p->load >= 0 && p->load < 1e30) {
@@ -183,7 +180,6 @@ static void lay_out(struct detector *d, struct view *v)
 	v->limit_bytes = d->limit_bytes;
 	v->n = floor_ring__read(&d->base, VIEW_LONG, v->floor);
 	v->n_mid = floor_ring__read(&d->mid, VIEW_SHORT, v->mid);
-	v->n_fine = floor_ring__read(&d->fine, VIEW_SHORT, v->fine);
 	v->samples = (double)d->points / (double)(d->base.head + 1);
 	slot = d->base.at - (v->n - 1);
 	if (slot < 0)

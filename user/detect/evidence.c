@@ -9,6 +9,9 @@
 
 #include "evidence.h"
 
+#define LINES 6 /* nobody reads more */
+#define LOAD_TOLD .1 /* less than this the load explains nothing */
+
 struct page {
 	char (*lines)[DETECTOR_EVIDENCE_LEN];
 	int cap;
@@ -90,28 +93,12 @@ static void say_shape(struct page *p, const struct assessment *a)
 	const struct trend *t = &a->trend;
 	char b[2][32];
 
-	say(p, "the last third of that span grew at %.0f %%, the first at %.0f %% of the overall rate",
-	    100 * t->late, 100 * t->early);
-	say(p, "rises agree in %.0f %% of pairs; the largest single rise is %.0f %% of the growth",
-	    50 * (1 + t->tau), 100 * t->jump);
-	say(p, "noise of the floor is %s; the largest amount given back is %s",
+	say(p, "the last third of that span grew at %.0f %%, the first at %.0f %% of the overall rate; "
+	    "the largest single rise is %.0f %% of the growth",
+	    100 * t->late, 100 * t->early, 100 * t->jump);
+	say(p, "a straight line explains %.0f %% of it; noise of the floor is %s, the largest amount "
+	    "given back %s", 100 * a->straight,
 	    size(t->noise, b[0], sizeof(b[0])), size(t->drawdown, b[1], sizeof(b[1])));
-}
-
-static void say_limit(struct page *p, const struct assessment *a)
-{
-	char b[5][32];
-
-	if (isnan(a->limit_bytes))
-		return;
-	if (isnan(a->to_limit_s)) {
-		say(p, "%s of the limit of %s is used", size(a->last_bytes, b[0], sizeof(b[0])),
-		    size(a->limit_bytes, b[1], sizeof(b[1])));
-		return;
-	}
-	say(p, "at this rate the limit of %s is reached in %s (95 %%: %s to %s)",
-	    size(a->limit_bytes, b[0], sizeof(b[0])), span(a->to_limit_s, b[1], sizeof(b[1])),
-	    span(a->to_limit_lo_s, b[2], sizeof(b[2])), span(a->to_limit_hi_s, b[3], sizeof(b[3])));
 }
 
 static void say_reason(struct page *p, const struct assessment *a)
@@ -127,7 +114,7 @@ static void say_reason(struct page *p, const struct assessment *a)
 int evidence__write(const struct assessment *a, int open, char lines[][DETECTOR_EVIDENCE_LEN],
 		    int cap)
 {
-	struct page p = { lines, cap < DETECTOR_EVIDENCE_MAX ? cap : DETECTOR_EVIDENCE_MAX, 0 };
+	struct page p = { lines, cap < LINES ? cap : LINES, 0 };
 
 	if (!open)
 		say_reason(&p, a);
@@ -135,8 +122,7 @@ int evidence__write(const struct assessment *a, int open, char lines[][DETECTOR_
 		say_growth(&p, a);
 		say_shape(&p, a);
 	}
-	say_limit(&p, a);
-	if (!isnan(a->load_share))
+	if (a->load_share > LOAD_TOLD)
 		say(&p, "the load explains %.0f %% of the growth", 100 * a->load_share);
 	if (a->restarts)
 		say(&p, "the same growth was seen in %d runs, before and after restarts",

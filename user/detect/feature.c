@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * feature.c - measures a view: trends on several spans, precedent, bend, onset, load.
+ * feature.c - measures a view: trends on several spans, precedent, onset, load, line.
  */
 #include <math.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "load.h"
 
 #define BLOCKS 24
+#define STRAIGHT .95 /* R2 from here on is a line */
 
 static double over(double a, double b)
 {
@@ -122,31 +123,6 @@ static double misfit(const float *y, const float *g, int n)
 	return gg > 0 && yg > 0 ? yy - yg * yg / gg : yy;
 }
 
-/* How much better a saturating curve fits than a line: > 1 it bends, < 1 it does not. */
-static double bend(const float *x, int n)
-{
-	float y[TREND_MAX], g[TREND_MAX];
-	double line, best = INFINITY, sat;
-	int len, cnt = blocks_of(x, n, BLOCKS, PICK_MEDIAN, y, &len), i, k;
-
-	for (i = 0; i < cnt; i++)
-		g[i] = (float)i;
-	line = misfit(y, g, cnt);
-	for (k = 2; k <= 8; k *= 2) {
-		for (i = 0; i < cnt; i++)
-			g[i] = 1 - expf(-(float)i * k / cnt);
-		sat = misfit(y, g, cnt);
-		if (sat < best)
-			best = sat;
-	}
-	for (i = 0; i < cnt; i++)
-		g[i] = logf(1 + i);
-	sat = misfit(y, g, cnt);
-	if (sat < best)
-		best = sat;
-	return log((line + 1) / (best + 1));
-}
-
 /* Where a flat line best turns into a rising one. Returns that bucket. */
 static int onset(float *f, const float *x, int n, enum pick pick, double level)
 {
@@ -211,6 +187,98 @@ static void past(float *f, const float *x, int n, enum pick pick, double level)
 	f[PAST_RECORD_Z] = held((now - top) / (top - low + 1e-4 * level), -5, 20);
 	f[PAST_PRECEDENT] = held(here > 0 ? rise / here : 5, 0, 5);
 	f[PAST_PLACE] = held((now - low) / (top - low + 1e-4 * level), -1, 10);
+}
+
+/* R2 of a rising line through the newest `span` of n values; 0 when it falls. */
+static double line_r2(const float *x, int n, int span)
+{
+	double k = 0, st = 0, sy = 0, tt = 0, ty = 0, yy = 0, y0 = NAN;
+	int i;
+
+	for (i = n - (span < n ? span : n); i < n; i++) {
+		double y;
+
+		if (isnan(x[i]))
+			continue;
+		if (isnan(y0))
+			y0 = x[i];
+		y = x[i] - y0;
+		k++;
+		st += i;
+		sy += y;
+		tt += (double)i * i;
+		ty += i * y;
+		yy += y * y;
+	}
+	if (k < 8)
+		return 0;
+	tt -= st * st / k;
+	ty -= st * sy / k;
+	yy -= sy * sy / k;
+	return ty > 0 && tt > 0 && yy > 0 ? ty * ty / tt / yy : 0;
+}
+
+/* How much better a line fits than the best two levels: > 0 it is a line, < 0 a step. */
+static double line_over_step(const float *x, int n, int span)
+{
+	float y[TREND_MAX], g[TREND_MAX];
+	int len, cnt, i, k;
+	double line, left, best = INFINITY;
+
+	if (span > n)
+		span = n;
+	cnt = blocks_of(x + n - span, span, BLOCKS, PICK_MEDIAN, y, &len);
+	for (i = 0; i < BLOCKS; i++)
+		g[i] = (float)i;
+	line = misfit(y, g, cnt);
+	for (k = 1; k < cnt; k++) {
+		for (i = 0; i < cnt; i++)
+			g[i] = i >= k;
+		left = misfit(y, g, cnt);
+		if (left < best)
+			best = left;
+	}
+	return log((best + 1) / (line + 1));
+}
+
+/* A line through noise is crossed at every second block, one through a bend hardly ever. */
+static double crossings(const float *x, int n)
+{
+	float y[TREND_MAX];
+	double slope, level, side, last = 0;
+	int len, cnt = blocks_of(x, n, BLOCKS, PICK_MEDIAN, y, &len), i, known = 0, crossed = 0;
+	struct trend t;
+
+	if (trend__fit(y, cnt, &t))
+		return 0;
+	slope = t.slope;
+	level = t.level;
+	for (i = 0; i < cnt; i++) {
+		if (isnan(y[i]))
+			continue;
+		side = y[i] - level - slope * (i - (cnt - 1) / 2.);
+		crossed += known && (side > 0) != (last > 0);
+		known++;
+		last = side;
+	}
+	return known > 1 ? (double)crossed / (known - 1) : 0;
+}
+
+static void lines(float *f, const float *mean, const float *floor, int n)
+{
+	int span;
+
+	f[LINE_R2_WINDOW] = held(line_r2(mean, n, VIEW_WINDOW), 0, 1);
+	f[LINE_R2_RUN] = held(line_r2(mean, n, n), 0, 1);
+	f[LINE_FLOOR_WINDOW] = held(line_r2(floor, n, VIEW_WINDOW), 0, 1);
+	f[LINE_FLOOR_RUN] = held(line_r2(floor, n, n), 0, 1);
+	for (span = VIEW_WINDOW / 2; span <= n; span += VIEW_WINDOW / 6) {
+		if (line_r2(mean, n, span) > STRAIGHT)
+			f[LINE_LONG] = (float)span / VIEW_WINDOW;
+	}
+	f[LINE_STEP_WINDOW] = held(line_over_step(mean, n, VIEW_WINDOW), -5, 5);
+	f[LINE_STEP_RUN] = held(line_over_step(mean, n, n), -5, 5);
+	f[LINE_CROSS] = held(crossings(mean, n), 0, 1);
 }
 
 static double extreme(const float *x, int from, int to, int sign)
@@ -333,12 +401,10 @@ void feature__extract(struct view *v, struct features *ret)
 	ret->f[F_RUN_LATE] = held(v->run_late, -2, 3);
 	ret->f[F_RUNS] = held(v->runs, 0, 9);
 	steps(ret, v, level);
+	lines(ret->f + F_LINE, mean, floor, n);
 	ret->f[F_WOBBLE] = held(over(wobble(mean, n), level), 0, 1);
 	past(ret->f + F_PAST, mean, n, PICK_MEDIAN, level);
 	past(ret->f + F_PAST_FLOOR, floor, n, PICK_MIN, level);
-	ret->f[F_BEND_RUN] = held(bend(mean, n), -3, 5);
-	ret->f[F_BEND_WINDOW] = n > VIEW_WINDOW ?
-		held(bend(mean + n - VIEW_WINDOW, VIEW_WINDOW), -3, 5) : ret->f[F_BEND_RUN];
 	onset(ret->f + F_ONSET, mean, n, PICK_MEDIAN, level);
 	ret->onset = onset(ret->f + F_ONSET_FLOOR, floor, n, PICK_MIN, level);
 }

@@ -57,6 +57,19 @@ enum onset_feature {
 	ONSET_CNT,
 };
 
+/* How straight the growth is, bucket by bucket: a leak is more often a line than a warm-up is. */
+enum line_feature {
+	LINE_R2_WINDOW, /* of means, over a window */
+	LINE_R2_RUN,    /* over the whole history */
+	LINE_FLOOR_WINDOW,
+	LINE_FLOOR_RUN,
+	LINE_LONG,        /* windows, back from now, over which R2 stays high */
+	LINE_STEP_WINDOW, /* misfit of the best two levels over that of the line */
+	LINE_STEP_RUN,
+	LINE_CROSS,       /* how often neighbouring blocks lie on two sides of the line, share */
+	LINE_CNT,
+};
+
 #define STEP_SPANS 5
 
 enum feature {
@@ -65,10 +78,8 @@ enum feature {
 	F_LIFT,        /* how far the mean stands above the floor, over level */
 	F_PAST,        /* PAST_CNT of them on medians of means, then as many on floors */
 	F_PAST_FLOOR = F_PAST + PAST_CNT,
-	F_BEND_RUN = F_PAST_FLOOR + PAST_CNT, /* misfit of a line over that of a saturating curve */
-	F_BEND_WINDOW,
-	F_ONSET,       /* ONSET_CNT of them on medians of means, then as many on floors */
-	F_ONSET_FLOOR = F_ONSET + ONSET_CNT,
+	F_ONSET = F_PAST_FLOOR + PAST_CNT, /* ONSET_CNT of them on medians of means, .. */
+	F_ONSET_FLOOR = F_ONSET + ONSET_CNT, /* .. then as many on floors */
 	F_LOAD_KNOWN = F_ONSET_FLOOR + ONSET_CNT,
 	F_LOAD_KEEP,   /* part of the growth that the load cannot explain, at the worst end of b */
 	F_LOAD_R2,     /* part of the variance that load alone explains */
@@ -79,7 +90,8 @@ enum feature {
 	F_RUNS,        /* how many runs were joined */
 	F_STEP_LOW,    /* lowest of the last span minus lowest of the one before, per window */
 	F_STEP_HIGH = F_STEP_LOW + STEP_SPANS, /* the same for the highest means */
-	F_CNT = F_STEP_HIGH + STEP_SPANS,
+	F_LINE = F_STEP_HIGH + STEP_SPANS,     /* LINE_CNT of them */
+	F_CNT = F_LINE + LINE_CNT,
 };
 
 struct features {

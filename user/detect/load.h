@@ -10,11 +10,10 @@
 struct load_fit {
 	int known;      /* load was there, and enough of it */
 	double b;       /* bytes per unit of load, >= 0 */
-	double b_hi;    /* upper end of its interval */
-	double c;       /* bytes per bucket that time explains, at b */
-	double c_hi;    /* the same at b_hi: what is left when load explains all it can */
+	double c;       /* what time explains, at b */
+	double c_hi;    /* the same at the upper end of b's interval */
 	double c_none;  /* the same without load */
-	float smooth[VIEW_LONG]; /* the load as memory follows it (best of several lags) */
+	float smooth[VIEW_LONG]; /* the load as memory follows it (best of several ways) */
 	double alone_b;  /* bytes per unit of load when time explains nothing */
 	double alone_r2; /* part of the variance that this explains */
 	float alone[VIEW_LONG]; /* the load as memory follows it best in that case */

@@ -2,7 +2,7 @@
 /*
  * score.c - a sum of small decision trees, compiled in as a constant table.
  *
- * The table is made by bench/train_score.py and never edited by hand; its head says from what.
+ * The table is made by bench/train/train_score.py and never edited by hand; its head says from what.
  * Most features may only push one way (more growth never makes a leak less likely), which keeps
  * the trees from learning quirks of the series they saw.
  */

@@ -2,8 +2,8 @@
 /*
  * view.h - what one judgement looks at: the rings laid out in time order, holes as NAN.
  *
- * The long ring holds four windows at window/72; the middle and the short one a sixth and a 24th
- * of a window at 72 buckets each, for leaks that cannot wait.
+ * The long ring holds four windows at window/72; the short one a sixth of a window at 72 buckets,
+ * for leaks that cannot wait.
  */
 #ifndef SEEP_DETECT_VIEW_H
 #define SEEP_DETECT_VIEW_H
@@ -22,7 +22,6 @@ struct view {
 	int started;        /* the start of the run was seen, so age_s is its true age */
 	int n;              /* buckets of the long ring */
 	int n_mid;
-	int n_fine;
 	int starts[VIEW_STARTS]; /* long buckets in which a run began, oldest first */
 	int start_cnt;
 	int joined;    /* buckets left after runs.c joined the runs; 0..joined-1 are in use */
@@ -33,7 +32,6 @@ struct view {
 	float mean[VIEW_LONG];
 	float load[VIEW_LONG];
 	float mid[VIEW_SHORT];
-	float fine[VIEW_SHORT];
 };
 
 #endif /* SEEP_DETECT_VIEW_H */

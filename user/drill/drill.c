@@ -30,6 +30,7 @@
 #define COUNT_BYTES    (1ULL << 40) /* sampling so rare that it only counts */
 #define SAMPLE_BYTES   (512u << 10)
 #define REST_MIN_S     0.5
+#define TURN_SLICES    4     /* then it is another suspect's turn, if one waits */
 #define SITES_TOP      10
 #define RESULTS_MAX    16
 
@@ -54,6 +55,10 @@ struct drill {
 	unsigned slot_cnt;
 	struct drill_result results[RESULTS_MAX]; /* references are the queue's */
 	size_t result_cnt;
+	struct {
+		struct seep_task_id id;
+		double at_s;
+	} left[DRILL_WANTED_MAX]; /* who had a turn already */
 };
 
 /* One target while it is served; the thread's own. */
@@ -130,19 +135,77 @@ static void prune_refused(struct drill *d)
 	d->refused_cnt = kept;
 }
 
-/* The most severe that nobody serves. Waits for one; 0 when the drill is ending. */
+/* When a thread left the target last; 0 = it was never served, or long ago. */
+static double left_s(const struct drill *d, const struct seep_task_id *id)
+{
+	size_t i;
+
+	for (i = 0; i < DRILL_WANTED_MAX; i++)
+		if (same_task(&d->left[i].id, id))
+			return d->left[i].at_s;
+	return 0;
+}
+
+/* Who waits longest for its turn, the most severe first; NULL: nobody waits. */
+static const struct seep_task_id *next_in_turn(const struct drill *d)
+{
+	const struct seep_task_id *next = NULL;
+	double at_s, next_s = INFINITY;
+	size_t i;
+
+	for (i = 0; i < d->wanted_cnt; i++) {
+		at_s = left_s(d, &d->wanted[i]);
+		if (is_free(d, &d->wanted[i]) && at_s < next_s) {
+			next = &d->wanted[i];
+			next_s = at_s;
+		}
+	}
+	return next;
+}
+
+/* It is somebody else's turn: say when this target was left. */
+static void leave(struct drill *d, const struct seep_task_id *id)
+{
+	size_t i, at = 0;
+
+	pthread_mutex_lock(&d->lock);
+	for (i = 0; i < DRILL_WANTED_MAX; i++) {
+		if (same_task(&d->left[i].id, id)) {
+			at = i;
+			break;
+		}
+		if (d->left[i].at_s < d->left[at].at_s)
+			at = i;
+	}
+	d->left[at].id = *id;
+	d->left[at].at_s = now_s();
+	pthread_mutex_unlock(&d->lock);
+}
+
+static int somebody_waits(struct drill *d)
+{
+	int waits;
+
+	pthread_mutex_lock(&d->lock);
+	waits = !!next_in_turn(d);
+	pthread_mutex_unlock(&d->lock);
+	return waits;
+}
+
+/* The next one in turn. Waits for one; 0 when the drill is ending. */
 static int take_target(struct slot *slot)
 {
 	struct drill *d = slot->drill;
+	const struct seep_task_id *next;
 	size_t i;
 
 	pthread_mutex_lock(&d->lock);
 	memset(&slot->id, 0, sizeof(slot->id));
 	while (!d->stopping && !slot->id.tgid) {
-		for (i = 0; i < d->wanted_cnt && !slot->id.tgid; i++)
-			if (is_free(d, &d->wanted[i]))
-				slot->id = d->wanted[i];
-		if (!slot->id.tgid)
+		next = next_in_turn(d);
+		if (next)
+			slot->id = *next;
+		else
 			pthread_cond_wait(&d->changed, &d->lock);
 	}
 	i = !d->stopping;
@@ -311,7 +374,7 @@ static double rest_s(const struct visit *v, double on_s)
 	double full_s = on_s / duty_of(v);
 
 	/* what is known well needs to be looked at less */
-	if (v->slices >= 4)
+	if (v->slices >= TURN_SLICES)
 		full_s = fmax(full_s, 4 * slice_s(v->d));
 	return fmax(REST_MIN_S, full_s - on_s);
 }
@@ -329,6 +392,10 @@ static void serve(struct visit *v)
 		err = run_slice(v, on_s, SAMPLE_BYTES, 1);
 		v->slices += !err;
 		report(v);
+		if (!err && v->slices >= TURN_SLICES && somebody_waits(v->d)) {
+			leave(v->d, &v->id);
+			return;
+		}
 		if (!err && !rest(v, rest_s(v, on_s)))
 			return;
 	}

@@ -128,22 +128,29 @@ static int by_bytes(const void *a, const void *b)
 	return x->bytes < y->bytes ? 1 : x->bytes > y->bytes ? -1 : 0;
 }
 
+static json_t *whole(double number)
+{
+	return fabs(number) < 9e18 ? json_integer(llround(number)) : json_null();
+}
+
 static json_t *entry_to_json(const struct ledger *l, const struct entry *e)
 {
 	double per_hour = l->watched_s > 0 ? e->bytes / l->watched_s * 3600 : NAN;
-	json_t *o = json_copy(e->newest);
+	json_t *o = json_copy(e->newest), *ci = json_array();
 
-	if (!o)
+	if (!o || !ci) {
+		json_decref(o);
+		json_decref(ci);
 		return NULL;
-	json_object_set_new(o, "outstanding_bytes", json_integer(llround(e->bytes)));
-	json_object_set_new(o, "outstanding_ci_bytes",
-			    json_pack("[I,I]", (json_int_t)llround(e->lo),
-				      (json_int_t)llround(e->hi)));
-	json_object_set_new(o, "outstanding_count", json_integer(llround(e->cnt)));
+	}
+	json_array_append_new(ci, whole(e->lo));
+	json_array_append_new(ci, whole(e->hi));
+	json_object_set_new(o, "outstanding_bytes", whole(e->bytes));
+	json_object_set_new(o, "outstanding_ci_bytes", ci);
+	json_object_set_new(o, "outstanding_count", whole(e->cnt));
 	json_object_set_new(o, "samples", json_integer(e->samples));
 	json_object_set_new(o, "slices", json_integer(e->slices));
-	json_object_set_new(o, "growth_bytes_per_hour",
-			    isnan(per_hour) ? json_null() : json_integer(llround(per_hour)));
+	json_object_set_new(o, "growth_bytes_per_hour", whole(per_hour));
 	return o;
 }
 

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* test_answer.c - what the agent tells: the shapes of its JSON, and what it says to bad requests. */
+#include <errno.h>
+#include <ftw.h>
+#include <limits.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "agent_world.h"
+#include "base/log.h"
+
+/* ---- asking ------------------------------------------------------------------------------ */
+
+static int ask(struct world *w, const char *cmd, const char *request, struct buf *body)
+{
+	json_t *json = json_loads(request, 0, NULL);
+	int code;
+
+	assert_non_null(json);
+	code = answer__handle(&w->a, cmd, json, body);
+	json_decref(json);
+	return code;
+}
+
+static json_t *told(struct world *w, const char *cmd, const char *request)
+{
+	struct buf body = {0};
+	json_t *json;
+
+	assert_int_equal(ask(w, cmd, request, &body), 0);
+	json = json_loadb(body.data, body.len, 0, NULL);
+	assert_non_null(json);
+	assert_int_equal(body.data[body.len - 1], '\n');
+	buf__free(&body);
+	return json;
+}
+
+static void refused(struct world *w, const char *cmd, const char *request, int code,
+		    const char *why)
+{
+	struct buf body = {0};
+
+	assert_int_equal(ask(w, cmd, request, &body), code);
+	if (!strstr(body.data, why))
+		fail_msg("expected '%s', got '%s'", why, body.data);
+	assert_null(strchr(body.data, '\n'));
+	buf__free(&body);
+}
+
+static void has_all(const json_t *object, const char *const *names)
+{
+	for (; *names; names++)
+		if (!json_object_get(object, *names))
+			fail_msg("'%s' is missing", *names);
+}
+
+static const char *str(const json_t *object, const char *name)
+{
+	return json_string_value(json_object_get(object, name));
+}
+
+static void populate(struct world *w)
+{
+	struct proc_sample s[] = {sized(100, "small", MIB), sized(101, "big", 30 * MIB),
+				  sized(102, "middle", 20 * MIB)};
+
+	world__proc(w, 100, "small", "/app");
+	world__proc(w, 101, "big", "/app");
+	world__proc(w, 102, "middle", "/other");
+	world__cgroup(w, "/app", 31 * MIB, "67108864");
+	world__idle_with(w, s, 3, 5);
+}
+
+/* ---- top --------------------------------------------------------------------------------- */
+
+static void test_top_rows(void **state)
+{
+	static const char *const top_names[] = {"schema", "at_s", "window_s", "rows", NULL};
+	static const char *const names[] = {
+		"pid", "start_ns", "comm", "cmdline", "cgroup", "container", "pod", "namespace",
+		"workload", "rss_bytes", "anon_bytes", "swap_bytes", "shmem_bytes", "limit_bytes",
+		"growth_bytes_per_hour", "verdict", "class", "history", NULL,
+	};
+	struct world *w = *state;
+	json_t *top, *rows, *row, *point;
+
+	populate(w);
+	top = told(w, "top", "{}");
+	has_all(top, top_names);
+	assert_string_equal(str(top, "schema"), "seep.top/1");
+	rows = json_object_get(top, "rows");
+	assert_int_equal(json_array_size(rows), 3);
+	row = json_array_get(rows, 0); /* the biggest first */
+	has_all(row, names);
+	assert_int_equal(json_integer_value(json_object_get(row, "pid")), 101);
+	assert_string_equal(str(row, "comm"), "big");
+	assert_string_equal(str(row, "cgroup"), "/app");
+	assert_string_equal(str(row, "verdict"), "warming");
+	assert_true(json_is_null(json_object_get(row, "container")));
+	assert_true(json_is_null(json_object_get(row, "time_to_limit_s")));
+	assert_int_equal(json_integer_value(json_object_get(row, "limit_bytes")), 64 * MIB);
+	point = json_array_get(json_object_get(row, "history"), 0);
+	assert_int_equal(json_array_size(point), 2);
+	assert_true(json_is_integer(json_array_get(point, 0)));
+	assert_int_equal(json_integer_value(json_array_get(point, 1)), 30 * MIB);
+	assert_true(json_is_null(json_object_get(json_array_get(rows, 1), "limit_bytes")));
+	json_decref(top);
+}
+
+static size_t row_cnt(struct world *w, const char *request)
+{
+	json_t *top = told(w, "top", request);
+	size_t cnt = json_array_size(json_object_get(top, "rows"));
+
+	json_decref(top);
+	return cnt;
+}
+
+static void test_top_by(void **state)
+{
+	struct world *w = *state;
+	json_t *top, *row;
+
+	populate(w);
+	assert_int_equal(row_cnt(w, "{\"n\":2}"), 2);
+	assert_int_equal(row_cnt(w, "{\"n\":-2}"), 3);
+	assert_int_equal(row_cnt(w, "{\"n\":\"2\"}"), 3);
+	assert_int_equal(row_cnt(w, "{\"by\":\"pod\"}"), 0);
+	top = told(w, "top", "{\"by\":\"cgroup\"}");
+	assert_int_equal(json_array_size(json_object_get(top, "rows")), 2);
+	row = json_array_get(json_object_get(top, "rows"), 0);
+	assert_true(json_is_null(json_object_get(row, "pid")));
+	assert_string_equal(str(row, "cgroup"), "/app");
+	assert_int_equal(json_integer_value(json_object_get(row, "processes")), 2);
+	json_decref(top);
+	refused(w, "top", "{\"by\":\"colour\"}", SEEP_EXIT_USAGE, "not process, cgroup or pod");
+}
+
+static void test_ended_processes_are_not_shown(void **state)
+{
+	struct proc_sample s = sized(100, "small", MIB);
+	struct world *w = *state;
+
+	populate(w);
+	world__tick(w, &s, 1);
+	assert_int_equal(row_cnt(w, "{}"), 1);
+}
+
+/* ---- leaks, show ------------------------------------------------------------------------- */
+
+static size_t leak_cnt(struct world *w, const char *request)
+{
+	json_t *leaks = told(w, "leaks", request);
+	size_t cnt = json_array_size(json_object_get(leaks, "incidents"));
+
+	json_decref(leaks);
+	return cnt;
+}
+
+static void test_leaks_and_show(void **state)
+{
+	char id[INCIDENT_ID_LEN], request[64];
+	struct world *w = *state;
+	json_t *in;
+
+	assert_int_equal(leak_cnt(w, "{}"), 0);
+	world__proc(w, 100, "web", "/app");
+	world__leak(w, 100, "/app");
+	strcpy(id, world__incident(w, 100)->id);
+	assert_int_equal(leak_cnt(w, "{}"), 1);
+	assert_int_equal(leak_cnt(w, "{\"all\":true}"), 1);
+	id[4] = '\0'; /* a prefix will do */
+	snprintf(request, sizeof(request), "{\"id\":\"%s\"}", id);
+	in = told(w, "show", request);
+	assert_string_equal(str(in, "schema"), "seep.incident/1");
+	assert_string_equal(str(in, "state"), "open");
+	assert_true(json_array_size(json_object_get(in, "history")) > 0);
+	json_decref(in);
+
+	world__idle(w, census__grace_s(&w->a) + 3);
+	assert_int_equal(leak_cnt(w, "{}"), 0);
+	assert_int_equal(leak_cnt(w, "{\"all\":true}"), 1);
+	in = told(w, "show", request);
+	assert_string_equal(str(in, "state"), "closed");
+	json_decref(in);
+}
+
+static void test_show_refuses(void **state)
+{
+	struct world *w = *state;
+
+	refused(w, "show", "{\"id\":\"zzzz\"}", SEEP_EXIT_NO_TARGET, "no incident 'zzzz'");
+	refused(w, "show", "{\"id\":\"%\"}", SEEP_EXIT_NO_TARGET, "no incident");
+	refused(w, "show", "{}", SEEP_EXIT_USAGE, "which incident?");
+	refused(w, "show", "{\"id\":7}", SEEP_EXIT_USAGE, "which incident?");
+	refused(w, "show", "{\"id\":\"\"}", SEEP_EXIT_USAGE, "which incident?");
+	refused(w, "dance", "{}", SEEP_EXIT_USAGE, "does not know 'dance'");
+}
+
+/* ---- record ------------------------------------------------------------------------------ */
+
+static unsigned lines_of(struct world *w, const char *request)
+{
+	struct buf body = {0};
+	unsigned cnt = 0;
+	size_t i;
+
+	assert_int_equal(ask(w, "record", request, &body), 0);
+	for (i = 0; i < body.len; i++)
+		cnt += body.data[i] == '\n';
+	buf__free(&body);
+	return cnt;
+}
+
+static void test_record_pages(void **state)
+{
+	unsigned points = 0, whole, first, cnt;
+	struct world *w = *state;
+	char request[64];
+
+	populate(w);
+	whole = lines_of(w, "{\"first\":0,\"count\":256}");
+	assert_int_equal(whole, 1 + 5 * 5); /* a header; 3 processes and 2 cgroups, 5 polls */
+	for (first = 0; first < 1024; first += 2) {
+		snprintf(request, sizeof(request), "{\"first\":%u,\"count\":2}", first);
+		cnt = lines_of(w, request);
+		assert_true(cnt >= 1);
+		points += cnt - 1;
+	}
+	assert_int_equal(points, whole - 1);
+	assert_int_equal(lines_of(w, "{\"first\":1024,\"count\":2}"), 0); /* the end */
+	assert_int_equal(lines_of(w, "{\"first\":99999999999}"), 0);
+	refused(w, "record", "{\"count\":257}", SEEP_EXIT_USAGE, "at most 256");
+	refused(w, "record", "{\"first\":-1}", SEEP_EXIT_USAGE, "at most 256");
+}
+
+/* ---- status, HTTP ------------------------------------------------------------------------ */
+
+static void test_status(void **state)
+{
+	static const char *const names[] = {
+		"schema", "health", "problems", "not_seen", "probes", "events", "dropped", "maps",
+		"tracked", "poll", "journal", "history", "incidents", "oom_kills", "self", NULL,
+	};
+	struct proc_event oom = {.kind = SEEP_EVENT_OOM, .id = {.tgid = 101}};
+	struct world *w = *state;
+	json_t *status, *ooms;
+	unsigned i;
+
+	populate(w);
+	for (i = 0; i < OOM_MAX + 3; i++)
+		census__event(&w->a, &oom);
+	status = told(w, "status", "{}");
+	has_all(status, names);
+	assert_string_equal(str(status, "health"), "degraded"); /* there is no BPF */
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(status, "tracked"),
+							    "processes")), 3);
+	ooms = json_object_get(status, "oom_kills");
+	assert_int_equal(json_array_size(ooms), OOM_MAX);
+	assert_string_equal(str(json_array_get(ooms, 0), "comm"), "big");
+	json_decref(status);
+}
+
+static int get(struct world *w, const char *path, struct buf *body)
+{
+	const char *type = NULL;
+
+	return answer__http(&w->a, path, body, &type);
+}
+
+static void test_http(void **state)
+{
+	struct world *w = *state;
+	struct buf body = {0};
+
+	assert_int_equal(get(w, "/healthz", &body), 200);
+	assert_int_equal(get(w, "/readyz", &body), 503); /* no poll yet */
+	assert_int_equal(get(w, "/etc/passwd", &body), 404);
+	world__proc(w, 100, "web", "/app");
+	world__leak(w, 100, "/app");
+	assert_int_equal(get(w, "/readyz", &body), 200);
+	buf__consume(&body, body.len);
+	assert_int_equal(get(w, "/metrics", &body), 200);
+	assert_non_null(strstr(body.data, "\nseep_incidents_open 1\n"));
+	assert_non_null(strstr(body.data, "seep_process_leaking{pid=\"100\",comm=\"web\""));
+	buf__free(&body);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WORLD_TEST(test_top_rows),
+		WORLD_TEST(test_top_by),
+		WORLD_TEST(test_ended_processes_are_not_shown),
+		WORLD_TEST(test_leaks_and_show),
+		WORLD_TEST(test_show_refuses),
+		WORLD_TEST(test_record_pages),
+		WORLD_TEST(test_status),
+		WORLD_TEST(test_http),
+	};
+
+	log__set_level(LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

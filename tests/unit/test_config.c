@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* test_config.c - defaults, then the file, then the command line; and what is refused, and why. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/fs.h"
+#include "config.h"
+#include "out/ctl_proto.h"
+
+#define ARGS_MAX 12
+
+static char path[64];
+
+static int setup(void **state)
+{
+	strcpy(path, "/tmp/seep-config-XXXXXX");
+	close(mkstemp(path));
+	unsetenv("SEEP_SOCKET");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	return unlink(path);
+}
+
+static void write_file(const char *text)
+{
+	assert_int_equal(fs__write_atomic(path, text, strlen(text), 0600), 0);
+}
+
+struct args {
+	char *v[ARGS_MAX + 2];
+	int cnt;
+};
+
+/* "agent" and the words of the line; a word FILE stands for the file. */
+static struct args args_of(char *line)
+{
+	struct args args = {.v = {"agent"}, .cnt = 1};
+	char *word, *rest = line;
+
+	while (args.cnt < ARGS_MAX && (word = strtok_r(rest, " ", &rest)))
+		args.v[args.cnt++] = strcmp(word, "FILE") ? word : path;
+	return args;
+}
+
+/* What is said on stderr goes away: the tests print what they need. */
+static int parse(struct config *cfg, const char *text, int *ret_exit)
+{
+	static char line[256];
+	struct args args;
+	int saved = dup(STDERR_FILENO), none = open("/dev/null", O_WRONLY), ret;
+
+	snprintf(line, sizeof(line), "%s", text);
+	args = args_of(line);
+	dup2(none, STDERR_FILENO);
+	ret = config__parse(cfg, args.cnt, args.v, ret_exit);
+	dup2(saved, STDERR_FILENO);
+	close(none);
+	close(saved);
+	return ret;
+}
+
+static void test_defaults(void **state)
+{
+	struct config cfg;
+	int code;
+
+	assert_int_equal(parse(&cfg, "", &code), 0);
+	assert_true(cfg.interval_s == 10);
+	assert_true(cfg.window_s == 6 * 3600);
+	assert_string_equal(cfg.state_dir, "/var/lib/seep");
+	assert_string_equal(cfg.socket, CTL_DEFAULT_SOCKET);
+	assert_string_equal(cfg.listen, "127.0.0.1:9741");
+	assert_null(cfg.file);
+	assert_false(cfg.no_drill);
+	assert_false(cfg.no_bpf);
+}
+
+static void test_command_line_wins_over_file(void **state)
+{
+	static struct config cfg; /* strings of a file live until exit */
+	int code;
+
+	write_file("# a comment\n[agent]\ninterval = 5s\nwindow = 1h ; another\nno-drill = yes\n"
+		   "state-dir = /srv/seep\nverbose = 1\n");
+	assert_int_equal(parse(&cfg, "--config FILE --interval 2s", &code), 0);
+	assert_true(cfg.interval_s == 2);
+	assert_true(cfg.window_s == 3600);
+	assert_true(cfg.no_drill);
+	assert_int_equal(cfg.verbose, 1);
+	assert_string_equal(cfg.state_dir, "/srv/seep");
+}
+
+static void test_file_without_section(void **state)
+{
+	struct config cfg;
+	int code;
+
+	write_file("no-bpf = true\nno-drill = off\nmax-processes = 100");
+	assert_int_equal(parse(&cfg, "--config FILE", &code), 0);
+	assert_true(cfg.no_bpf);
+	assert_false(cfg.no_drill);
+	assert_int_equal(cfg.max_processes, 100);
+}
+
+static void test_bad_command_lines(void **state)
+{
+	static const char *const lines[] = {
+		"--interval 1ms", "--interval 10x", "--window 1m", "--interval 1e300s --window 1e305s",
+		"--interval 1e308d --window 1e308d", "--interval 400d --window 9999999d",
+		"--drill-percent 0", "--drill-percent 101", "--drill-targets 9", "--max-processes 1",
+		"--max-processes 99999999", "--nonsense", "positional", "--config /nonexistent",
+	};
+	struct config cfg;
+	size_t i;
+	int code;
+
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		code = -1;
+		if (parse(&cfg, lines[i], &code) != -1 || code != SEEP_EXIT_USAGE)
+			fail_msg("'%s' gives exit code %d", lines[i], code);
+	}
+}
+
+static void test_bad_files(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} rows[] = {
+		{"interval = 5s\nwindow = soon\n", "line 2: 'window = soon': expected a duration"},
+		{"\n\nintervall = 5s\n", "line 3: 'intervall' is not an option of the agent"},
+		{"config = other\n", "line 1: 'config' is not an option"},
+		{"[agent]\n[web]\nlisten = none\n", "line 3: section [web] is not known"},
+		{"no-drill = maybe\n", "line 1: 'no-drill = maybe': expected yes or no"},
+		{"verbose = loud\n", "line 1: 'verbose = loud': expected yes or no"},
+		{"just words\n", "line 1: expected key = value"},
+		{"interval = 5s\nwindow = 10s\n", "window must be 24 intervals or more"},
+	};
+	struct args args = {.v = {"agent", "--config", path}, .cnt = 3};
+	struct config cfg = {.file = path, .interval_s = 77};
+	char why[512];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_file(rows[i].text);
+		assert_int_not_equal(config__reload(&cfg, args.cnt, args.v, why, sizeof(why)), 0);
+		if (!strstr(why, rows[i].why))
+			fail_msg("expected '%s', got '%s'", rows[i].why, why);
+		assert_true(cfg.interval_s == 77); /* unchanged */
+	}
+}
+
+static void test_reload(void **state)
+{
+	struct args args = {.v = {"agent", "--config", path, "--window", "2h"}, .cnt = 5};
+	struct config cfg;
+	char why[512];
+	int code;
+
+	write_file("retention-days = 7\n");
+	assert_int_equal(config__parse(&cfg, args.cnt, args.v, &code), 0);
+	assert_int_equal(cfg.retention_days, 7);
+	write_file("retention-days = 8\nwindow = 5h\n");
+	assert_int_equal(config__reload(&cfg, args.cnt, args.v, why, sizeof(why)), 0);
+	assert_int_equal(cfg.retention_days, 8);
+	assert_true(cfg.window_s == 7200);
+	write_file("");
+	assert_int_equal(config__reload(&cfg, args.cnt, args.v, why, sizeof(why)), 0);
+	assert_int_equal(cfg.retention_days, 30);
+	unlink(path);
+	assert_int_not_equal(config__reload(&cfg, args.cnt, args.v, why, sizeof(why)), 0);
+	assert_non_null(strstr(why, "No such file"));
+	write_file("");
+}
+
+static void test_help_is_no_error(void **state)
+{
+	int saved = dup(STDOUT_FILENO), none = open("/dev/null", O_WRONLY), code = -1, ret;
+	struct config cfg;
+
+	fflush(stdout);
+	dup2(none, STDOUT_FILENO);
+	ret = parse(&cfg, "--help", &code);
+	fflush(stdout);
+	dup2(saved, STDOUT_FILENO);
+	close(none);
+	close(saved);
+	assert_int_equal(ret, -1);
+	assert_int_equal(code, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_command_line_wins_over_file),
+		cmocka_unit_test(test_file_without_section),
+		cmocka_unit_test(test_bad_command_lines),
+		cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_help_is_no_error),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

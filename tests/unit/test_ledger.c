@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* test_ledger.c - call sites summed over slices, and the drill around them while it looks at nobody
+ * that can be traced. */
+#include <math.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "drill/drill.h"
+#include "drill/ledger.h"
+
+/* ---- the ledger -------------------------------------------------------------------------- */
+
+static struct frame frames[200];
+
+static struct site site(unsigned where, double bytes)
+{
+	frames[where] = (struct frame){.address = 0x1000 + where, .function = "f"};
+	return (struct site){
+		.outstanding_bytes = bytes,
+		.outstanding_lo_bytes = bytes / 2,
+		.outstanding_hi_bytes = bytes * 2,
+		.outstanding_count = 3,
+		.allocated_bytes = NAN,
+		.allocated_count = NAN,
+		.growth_bytes_per_hour = NAN,
+		.allocator = "glibc",
+		.samples = 5,
+		.frames = &frames[where],
+		.frame_cnt = 1,
+	};
+}
+
+static double number(const json_t *list, size_t i, const char *name)
+{
+	return json_number_value(json_object_get(json_array_get(list, i), name));
+}
+
+static void test_slices_add_up(void **state)
+{
+	struct site first[] = {site(1, 100), site(2, 5000)}, second[] = {site(1, 9000)};
+	struct ledger *l = ledger__new();
+	json_t *list, *ci;
+
+	assert_int_equal(ledger__add(l, first, 2, 30), 0);
+	assert_int_equal(ledger__add(l, second, 1, 30), 0);
+	list = ledger__to_json(l, 10);
+	assert_int_equal(json_array_size(list), 2);
+	assert_true(number(list, 0, "outstanding_bytes") == 9100);
+	assert_true(number(list, 0, "outstanding_count") == 6);
+	assert_true(number(list, 0, "samples") == 10);
+	assert_true(number(list, 0, "slices") == 2);
+	assert_true(number(list, 0, "growth_bytes_per_hour") == 9100 * 60);
+	ci = json_object_get(json_array_get(list, 0), "outstanding_ci_bytes");
+	assert_int_equal(json_integer_value(json_array_get(ci, 0)), 4550);
+	assert_int_equal(json_integer_value(json_array_get(ci, 1)), 18200);
+	assert_true(number(list, 1, "outstanding_bytes") == 5000);
+	json_decref(list);
+	list = ledger__to_json(l, 1);
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(list);
+	ledger__free(l);
+}
+
+static void test_what_is_given_out_stays(void **state)
+{
+	struct site s = site(1, 100);
+	struct ledger *l = ledger__new();
+	json_t *list;
+
+	assert_int_equal(ledger__add(l, &s, 1, 1), 0);
+	list = ledger__to_json(l, 10);
+	assert_int_equal(ledger__add(l, &s, 1, 1), 0);
+	ledger__free(l);
+	assert_true(number(list, 0, "outstanding_bytes") == 100);
+	json_decref(list);
+}
+
+static void test_churn_and_nothing_are_left_out(void **state)
+{
+	struct site s[] = {site(1, 100), site(2, 0), site(3, -5)};
+	struct ledger *l = ledger__new();
+	json_t *list;
+
+	s[0].verdict = SITE_CHURN;
+	assert_int_equal(ledger__add(l, s, 3, 0), 0);
+	list = ledger__to_json(l, 10);
+	assert_int_equal(json_array_size(list), 0);
+	json_decref(list);
+	ledger__free(l);
+	ledger__free(NULL);
+}
+
+static void test_smallest_makes_room(void **state)
+{
+	struct ledger *l = ledger__new();
+	struct site s;
+	json_t *list;
+	unsigned i;
+
+	for (i = 0; i < LEDGER_MAX; i++) {
+		s = site(i, 1000 + i);
+		assert_int_equal(ledger__add(l, &s, 1, 1), 0);
+	}
+	s = site(100, 10); /* smaller than all */
+	assert_int_equal(ledger__add(l, &s, 1, 1), 0);
+	s = site(101, 1e6);
+	assert_int_equal(ledger__add(l, &s, 1, 1), 0);
+	list = ledger__to_json(l, 1000);
+	assert_int_equal(json_array_size(list), LEDGER_MAX);
+	assert_true(number(list, 0, "outstanding_bytes") == 1e6);
+	assert_true(number(list, 0, "slices") == 1);
+	assert_true(number(list, LEDGER_MAX - 1, "outstanding_bytes") == 1001);
+	json_decref(list);
+	ledger__free(l);
+}
+
+/* An interval that is open above has no number. */
+static void test_unknown_is_null(void **state)
+{
+	struct site s = site(1, 100);
+	struct ledger *l = ledger__new();
+	json_t *list, *ci;
+
+	s.outstanding_hi_bytes = INFINITY;
+	assert_int_equal(ledger__add(l, &s, 1, 0), 0);
+	list = ledger__to_json(l, 10);
+	ci = json_object_get(json_array_get(list, 0), "outstanding_ci_bytes");
+	assert_int_equal(json_integer_value(json_array_get(ci, 0)), 50);
+	assert_true(json_is_null(json_array_get(ci, 1)));
+	assert_true(json_is_null(json_object_get(json_array_get(list, 0), "growth_bytes_per_hour")));
+	json_decref(list);
+	ledger__free(l);
+}
+
+/* ---- the drill --------------------------------------------------------------------------- */
+
+struct heard {
+	struct seep_task_id ids[16];
+	int cnt;
+};
+
+static void hear(void *ctx, const struct drill_result *r)
+{
+	struct heard *h = ctx;
+
+	assert_int_equal(r->slices, 0);
+	assert_int_equal(json_array_size(r->sites), 0);
+	h->ids[h->cnt++] = r->id;
+}
+
+static void hear_n(struct drill *d, struct heard *h, int n)
+{
+	struct pollfd fd = {.fd = drill__fd(d), .events = POLLIN};
+
+	while (h->cnt < n) {
+		assert_int_equal(poll(&fd, 1, 60000), 1);
+		drill__collect(d, hear, h);
+	}
+}
+
+static void test_drill_ends_at_once(void **state)
+{
+	struct drill_cfg cfg = {.window_s = 21600, .max_targets = 100};
+	struct drill *d = NULL;
+	struct heard h = {0};
+
+	drill__free(NULL);
+	assert_int_equal(drill__new(&cfg, &d), 0);
+	drill__collect(d, hear, &h);
+	drill__want(d, NULL, 0);
+	drill__free(d);
+	assert_int_equal(h.cnt, 0);
+}
+
+/* More targets that cannot be traced than threads: each gets its answer, nobody blocks a slot. */
+static void test_drill_moves_on(void **state)
+{
+	struct drill_cfg cfg = {.window_s = 21600, .max_targets = 2};
+	struct seep_task_id ids[5];
+	struct drill *d = NULL;
+	struct heard h = {0};
+	int i, j;
+
+	for (i = 0; i < 5; i++) /* above any pid */
+		ids[i] = (struct seep_task_id){.tgid = 0x7ffffff0 + i, .start_ns = 1};
+	assert_int_equal(drill__new(&cfg, &d), 0);
+	drill__want(d, ids, 5);
+	hear_n(d, &h, 5);
+	for (i = 0; i < 5; i++)
+		for (j = 0; j < i; j++)
+			assert_int_not_equal(h.ids[i].tgid, h.ids[j].tgid);
+	drill__want(d, ids, 1); /* let go of the others... */
+	drill__want(d, ids, 2); /* ...and ask for one of them again */
+	hear_n(d, &h, 6);
+	assert_int_equal(h.ids[5].tgid, ids[1].tgid);
+	drill__free(d);
+}
+
+/* The pid is somebody's, but not of the process that was judged. */
+static void test_drill_knows_a_reused_pid(void **state)
+{
+	struct drill_cfg cfg = {.window_s = 21600};
+	struct seep_task_id id = {.tgid = getppid(), .start_ns = 1};
+	struct drill *d = NULL;
+	struct heard h = {0};
+
+	assert_int_equal(drill__new(&cfg, &d), 0);
+	drill__want(d, &id, 1);
+	hear_n(d, &h, 1);
+	drill__free(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slices_add_up),
+		cmocka_unit_test(test_what_is_given_out_stays),
+		cmocka_unit_test(test_churn_and_nothing_are_left_out),
+		cmocka_unit_test(test_smallest_makes_room),
+		cmocka_unit_test(test_unknown_is_null),
+		cmocka_unit_test(test_drill_ends_at_once),
+		cmocka_unit_test(test_drill_moves_on),
+		cmocka_unit_test(test_drill_knows_a_reused_pid),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -24,12 +24,12 @@ void answer__say(json_t *list, const char *fmt, ...)
 	json_array_append_new(list, json_string(line));
 }
 
-json_t *answer__not_seen(struct agent *a)
+/* What was lost at a bound or cannot be looked at. */
+static void say_lost(struct agent *a, json_t *list)
 {
 	struct store_stats store;
 	struct poller_stats poller;
 	struct who_stats who;
-	json_t *list = json_array();
 
 	poller__stats(a->poller, &poller);
 	store__stats(a->store, &store);
@@ -49,6 +49,13 @@ json_t *answer__not_seen(struct agent *a)
 			store.max_series);
 	if (!who.cgroup_version)
 		answer__say(list, "no memory cgroups are mounted: limits and containers are unknown");
+}
+
+json_t *answer__not_seen(struct agent *a)
+{
+	json_t *list = json_array();
+
+	say_lost(a, list);
 	if (a->poll_err)
 		answer__say(list, "the last poll failed: %s", strerror(-a->poll_err));
 	if (a->now_s - a->start_s < a->cfg.window_s / 24)

@@ -49,9 +49,9 @@ static uint64_t identity_of(const struct proc_info *proc)
 	return fnv1a(hash, proc->cgroup ? proc->cgroup->path : NULL);
 }
 
-static void proc_name(const struct proc_sample *s, char buf[SERIES_NAME_LEN])
+static void proc_name(const struct proc_info *proc, char buf[SERIES_NAME_LEN])
 {
-	snprintf(buf, SERIES_NAME_LEN, "%s[%u]", s->comm, s->id.tgid);
+	snprintf(buf, SERIES_NAME_LEN, "%s[%u]", proc->comm, proc->id.tgid);
 }
 
 /* ---- limbo ------------------------------------------------------------------------------- */
@@ -134,7 +134,7 @@ static struct watch *carry_on(struct agent *a, struct watch *old, const struct p
 	char old_key[WATCH_KEY_LEN], name[SERIES_NAME_LEN];
 
 	watch__key(old, old_key);
-	proc_name(s, name);
+	proc_name(proc, name);
 	if (store__rekey(a->store, old->series, &key, name))
 		return NULL;
 	limbo_remove(a, old);
@@ -181,6 +181,31 @@ static struct watch *enroll(struct agent *a, const struct series_key *key, const
 	return s ? watch__new(s, a->now_s) : NULL;
 }
 
+/* Somebody new, restored, or the successor of one that ended. */
+static struct watch *admit(struct agent *a, const struct proc_sample *s,
+			   const struct proc_info *proc, int *ret_start)
+{
+	struct series_key key = series_key__proc(&s->id);
+	int is_restored = !!store__find(a->store, &key);
+	uint64_t identity = identity_of(proc);
+	struct watch *w = is_restored ? NULL : find_predecessor(a, identity);
+	char name[SERIES_NAME_LEN];
+
+	if (w && carry_on(a, w, s, proc)) {
+		*ret_start = 1;
+		return w;
+	}
+	*ret_start = !is_restored && (s->flags & SEEP_PROC_FORKED);
+	proc_name(proc, name);
+	w = enroll(a, &key, name);
+	if (!w)
+		return NULL;
+	w->id = s->id;
+	w->proc = proc;
+	w->identity = identity;
+	return w;
+}
+
 /* *ret_start: a new process, or the first point after exec or a joined restart. */
 static struct watch *find_proc(struct agent *a, const struct proc_sample *s, int *ret_start)
 {
@@ -189,7 +214,6 @@ static struct watch *find_proc(struct agent *a, const struct proc_sample *s, int
 	struct watch *w = series ? series__user(series) : NULL;
 	const struct proc_info *proc;
 	char name[SERIES_NAME_LEN];
-	uint64_t identity;
 
 	*ret_start = !!(s->flags & SEEP_PROC_EXECED);
 	if (*ret_start)
@@ -197,32 +221,16 @@ static struct watch *find_proc(struct agent *a, const struct proc_sample *s, int
 	proc = who__process(a->who, &s->id, s->cgroup_id, s->comm);
 	if (!proc)
 		return NULL;
-	proc_name(s, name);
-	if (w) {
-		if (!isnan(w->ended_s))
-			come_back(a, w);
-		if (*ret_start) {
-			store__rekey(a->store, series, &key, name);
-			w->identity = identity_of(proc);
-		}
-		w->proc = proc;
-		return w;
-	}
-	identity = identity_of(proc);
-	if (!series && a->limbo_cnt) {
-		w = find_predecessor(a, identity);
-		if (w && carry_on(a, w, s, proc)) {
-			*ret_start = 1;
-			return w;
-		}
-	}
-	*ret_start = !series && (s->flags & SEEP_PROC_FORKED);
-	w = enroll(a, &key, name);
 	if (!w)
-		return NULL;
-	w->id = s->id;
+		return admit(a, s, proc, ret_start);
+	if (!isnan(w->ended_s))
+		come_back(a, w);
+	if (*ret_start) {
+		proc_name(proc, name);
+		store__rekey(a->store, series, &key, name);
+		w->identity = identity_of(proc);
+	}
 	w->proc = proc;
-	w->identity = identity;
 	return w;
 }
 

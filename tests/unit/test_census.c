@@ -115,6 +115,17 @@ static void test_exec_renames_and_marks_a_start(void **state)
 	assert_null(watch->detector); /* the new program begins at its own size */
 }
 
+/* Names are bytes that anybody may choose. */
+static void test_names_are_cleaned(void **state)
+{
+	struct proc_sample s = sized(100, "a\x1b[2J\xff", MIB);
+	struct world *w = *state;
+
+	world__proc(w, 100, "x", "/app");
+	world__tick(w, &s, 1);
+	assert_string_equal(series__name(world__watch(w, 100)->series), "a?[2J?[100]");
+}
+
 static void test_cgroup_sums(void **state)
 {
 	struct proc_sample s[] = {sized(100, "web", MIB), sized(101, "db", 2 * MIB),
@@ -486,6 +497,7 @@ int main(void)
 		WORLD_TEST(test_pid_reuse_is_another_process),
 		WORLD_TEST(test_shared_mm_is_not_counted_twice),
 		WORLD_TEST(test_exec_renames_and_marks_a_start),
+		WORLD_TEST(test_names_are_cleaned),
 		WORLD_TEST(test_cgroup_sums),
 		WORLD_TEST(test_unreadable_cgroup_is_unknown),
 		WORLD_TEST(test_shared_memory_has_one_owner_or_none),

@@ -96,8 +96,8 @@ static void say_shape(struct page *p, const struct assessment *a)
 	say(p, "the last third of that span grew at %.0f %%, the first at %.0f %% of the overall rate; "
 	    "the largest single rise is %.0f %% of the growth",
 	    100 * t->late, 100 * t->early, 100 * t->jump);
-	say(p, "a straight line explains %.0f %% of it; noise of the floor is %s, the largest amount "
-	    "given back %s", 100 * a->straight,
+	say(p, "a straight line explains %.0f %% of the window; noise of the floor is %s, the "
+	    "largest amount given back %s", 100 * a->straight,
 	    size(t->noise, b[0], sizeof(b[0])), size(t->drawdown, b[1], sizeof(b[1])));
 }
 

@@ -15,7 +15,7 @@ import cases
 from harness import ROOT, Cgroups, Failure, Program, Skip, check_shape, expect, run, wait_for
 
 FILE = pathlib.Path(__file__).with_name("programs.cases")
-KEYS = {"NAME", "RUN", "LOAD", "LIMIT", "BEFORE", "FORKS", "NEEDS", "EXPECT", "THEN"}
+KEYS = {"NAME", "RUN", "LOAD", "LIMIT", "BEFORE", "FORKS", "NEEDS", "EXPECT", "CALLS", "THEN"}
 LEAK_TIMEOUT_S = 120   # two windows
 SITES_TIMEOUT_S = 60
 CLOSE_TIMEOUT_S = 150  # 2.5 windows after the growth stopped

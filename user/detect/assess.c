@@ -17,9 +17,10 @@
 #define MIB (1024. * 1024)
 #define MATERIAL_BYTES (6 * MIB) /* per window: growth below this is nobody's business */
 #define MATERIAL_SHARE .0072     /* per window, of the level */
-#define MIN_BUCKETS 18           /* a quarter of a window */
+#define MIN_BUCKETS 9            /* an eighth of a window */
 #define YOUNG .5 /* windows; before that any climb may be a start-up */
 #define YOUNG_NO_LOAD 1.1
+#define URGENT_YOUNG .125 /* windows to the limit at which a start-up is not waited for */
 #define LINE .95          /* R2 from which a climb without load is a line */
 #define SCORE_STRAIGHT .85 /* enough for an alarm when the growth is a long line */
 #define LOAD_R2 .9   /* from here on load is taken for the cause, if it leaves little growth */
@@ -130,16 +131,26 @@ static int doubled(const struct view *v)
 	return high - low < .25 * high && v->floor[v->joined - 1] > 2 * high;
 }
 
+/* How long the steady climb needs to the limit, as a share of the window; INFINITY: no limit. */
+static double windows_to_limit(const struct view *v, const struct trend *t, double step_s)
+{
+	double left = v->limit_bytes - v->last_bytes;
+
+	return isnan(left) ? INFINITY : left / (t->slope_lo / step_s) / v->window_s;
+}
+
 /*
  * A leak that cannot wait: a steady, new climb over the last sixth of a window that would reach
- * the limit within another sixth, or that doubled what had been stable before. Never in a start-up.
+ * the limit within another sixth, or that doubled what had been stable before. In a start-up only
+ * a line without any bend, when there is hardly time left to act: waiting until it is sure would
+ * be waiting for the kill.
  */
 static int urgent(const struct view *v, const struct features *fs)
 {
 	const struct trend *t = &fs->fit[FIT_FLOOR_SIXTH];
-	double step_s = fs->step_s[FIT_FLOOR_SIXTH], span_s = t->span * step_s, left;
+	double step_s = fs->step_s[FIT_FLOOR_SIXTH], span_s = t->span * step_s;
 
-	if (!fs->known[FIT_FLOOR_SIXTH] || v->joined < VIEW_WINDOW / 2 || t->n < 8)
+	if (!fs->known[FIT_FLOOR_SIXTH] || t->n < 8)
 		return 0;
 	if (span_s < .75 * v->window_s / 6 || t->growth < 8 * t->noise || t->tau < .9)
 		return 0;
@@ -148,10 +159,10 @@ static int urgent(const struct view *v, const struct features *fs)
 	if (t->growth < .05 * t->level || t->growth < material(t->level, 1) ||
 	    !is_new(v, .5 * t->growth) || load_explains(fs))
 		return 0;
-	left = v->limit_bytes - v->last_bytes;
-	if (left < t->slope_lo / step_s * v->window_s / 6)
-		return 1;
-	return doubled(v);
+	if (v->joined < VIEW_WINDOW * YOUNG)
+		return t->late > .9 && t->tau > .97 &&
+		       windows_to_limit(v, t, step_s) < URGENT_YOUNG;
+	return windows_to_limit(v, t, step_s) < 1. / 6 || doubled(v);
 }
 
 /*

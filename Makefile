@@ -16,7 +16,7 @@ OUT  := build$(if $(SAN),/san)
 PKGS   := libbpf jansson sqlite3 libmicrohttpd ncursesw inih zlib libelf libdw liblzma
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter -Wno-format-truncation \
-	  -ffile-prefix-map=$(CURDIR)/= -fstack-protector-strong -DSEEP_VERSION='"$(VERSION)"'
+	  -ffile-prefix-map=$(CURDIR)=. -fstack-protector-strong -DSEEP_VERSION='"$(VERSION)"'
 ifdef SAN
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
@@ -89,7 +89,7 @@ $(OUT)/tests/kernel/test_%: $(OUT)/tests/kernel/test_%.o $(OUT)/tests/kernel/sup
 build/tests/workloads/%: tests/workloads/%.c
 	$(call msg,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O1 -g -ffile-prefix-map=$(CURDIR)/= -Wall -Wextra -Werror -pthread $< -o $@
+	$(Q)$(CC) -O1 -g -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra -Werror -pthread $< -o $@
 
 # the same program with other C libraries in it
 build/tests/workloads/%-static: tests/workloads/%.c

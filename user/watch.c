@@ -224,8 +224,10 @@ double watch__growth_per_hour(const struct watch *w, const struct store *st, dou
 			first = i;
 		last = i;
 	}
-	if (first >= last)
-		return 0;
+	if (first >= last) /* younger than the screen's resolution */
+		return w->last_s > w->first_s && isfinite(w->low_bytes) ?
+			       (w->signal_bytes - w->low_bytes) / (w->last_s - w->first_s) * 3600 :
+			       0;
 	span_s = (last - first) * store__cfg(st)->window_s / n;
 	return (points[last] - points[first]) / span_s * 3600;
 }

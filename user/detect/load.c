@@ -29,6 +29,7 @@ static const struct way {
 };
 
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
+#define STEADY .1 /* load that varies less, of its mean, explains nothing: its maxima only rise */
 #define STICKY .7 /* a way that goes down slower than up must leave less than this of the misfit */
 
 struct sums {
@@ -173,6 +174,8 @@ static int try_alone(const float *y, const float *l, int n, double bar, struct l
 	double r2;
 
 	if (s.n < MIN_BLOCKS || !(s.ll > 0) || !(s.yy > 0) || !(s.yl > 0))
+		return 0;
+	if (sqrt(s.ll / s.n) < STEADY * s.l)
 		return 0;
 	r2 = s.yl * s.yl / s.ll / s.yy;
 	if (1 - r2 >= bar * (1 - best->alone_r2))

@@ -322,6 +322,17 @@ static int is_same_process(const struct visit *v, const struct trace_process *p)
 	return p->start_ns <= exact_ns + tick_ns && exact_ns <= p->start_ns + tick_ns;
 }
 
+/*
+ * Debug information was large, and is gone until the next slice. Under ASan glibc's own heap is
+ * never used, and two threads that ask to trim it would race to set it up.
+ */
+static void give_back(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+	malloc_trim(0);
+#endif
+}
+
 /* One run of the probes. 0, or -errno when the target cannot be traced (any more). */
 static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int with_sites)
 {
@@ -346,7 +357,7 @@ static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int
 	else if (!err && result->process_cnt)
 		enter_books(v, &result->processes[0], with_sites);
 	trace__free(t);
-	malloc_trim(0); /* debug information was large, and is gone until the next slice */
+	give_back();
 	return err;
 }
 

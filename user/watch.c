@@ -23,20 +23,11 @@
 /* A verdict without numbers. */
 static struct verdict unknown(enum verdict_state state, double horizon_s)
 {
-	return (struct verdict){
-		.state = state,
-		.class = CLASS_UNKNOWN,
-		.since_s = NAN,
-		.growth_bytes = NAN,
-		.slope_bytes_per_hour = NAN,
-		.slope_lo_bytes_per_hour = NAN,
-		.slope_hi_bytes_per_hour = NAN,
-		.limit_bytes = NAN,
-		.time_to_limit_s = NAN,
-		.time_to_limit_lo_s = NAN,
-		.time_to_limit_hi_s = NAN,
-		.horizon_s = horizon_s,
-	};
+	struct verdict v = verdict__unknown(state);
+
+	v.confidence = 0;
+	v.horizon_s = horizon_s;
+	return v;
 }
 
 struct watch *watch__new(struct series *s, double now_s)

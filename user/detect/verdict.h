@@ -45,6 +45,9 @@ struct verdict {
 	double horizon_s;                   /* the span of history the verdict rests on */
 };
 
+/* A verdict of which nothing but the state is known: class unknown, every number NAN. */
+struct verdict verdict__unknown(enum verdict_state state);
+
 /* Names as they stand in JSON ("leak", "warm-up"); never NULL. */
 const char *verdict__state_name(enum verdict_state state);
 const char *verdict__class_name(enum verdict_class class);

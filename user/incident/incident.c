@@ -33,22 +33,6 @@ const char *incident__state_name(enum incident_state state)
 	return state == INCIDENT_OPEN ? "open" : "closed";
 }
 
-static const struct verdict no_verdict = {
-	.state = VERDICT_WARMING,
-	.class = CLASS_UNKNOWN,
-	.confidence = NAN,
-	.since_s = NAN,
-	.growth_bytes = NAN,
-	.slope_bytes_per_hour = NAN,
-	.slope_lo_bytes_per_hour = NAN,
-	.slope_hi_bytes_per_hour = NAN,
-	.limit_bytes = NAN,
-	.time_to_limit_s = NAN,
-	.time_to_limit_lo_s = NAN,
-	.time_to_limit_hi_s = NAN,
-	.horizon_s = NAN,
-};
-
 struct incident *incident__new(const char *key)
 {
 	struct incident *in = calloc(1, sizeof(*in));
@@ -63,7 +47,7 @@ struct incident *incident__new(const char *key)
 	in->state = INCIDENT_OPEN;
 	in->severity = SEVERITY_WARNING;
 	in->opened_s = in->started_s = in->updated_s = in->closed_s = NAN;
-	in->verdict = in->worst = no_verdict;
+	in->verdict = in->worst = verdict__unknown(VERDICT_WARMING);
 	return in;
 }
 

@@ -155,9 +155,12 @@ bench: all benches workloads replay-gen
 
 # ---- for people ---------------------------------------------------------------------------
 
-.PHONY: deps run demo install clean help format
+.PHONY: deps deps-peers run demo install clean help format
 deps:
 	$(Q)deploy/deps.sh
+
+deps-peers:
+	$(Q)deploy/deps.sh peers
 
 run: deps
 	$(Q)$(MAKE) --no-print-directory all
@@ -185,6 +188,7 @@ format:
 help:
 	@echo 'make           build build/seep (needs only packages, no running BTF kernel)'
 	@echo 'make deps      install what is missing (Debian 12/13, Ubuntu 24.04; as root)'
+	@echo 'make deps-peers  and the servers that only tests and benches need beside seep'
 	@echo 'make run       deps, build, start the agent and show `seep top` (as root)'
 	@echo 'make demo      one minute: a leaking program among healthy ones (as root)'
 	@echo 'make test      all test rings; the last line counts them (as root for all of them)'

@@ -1,7 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# deps.sh - install what building and testing seep needs and this machine lacks.
+# deps.sh - install what building and testing seep needs and this machine lacks: deps.sh [peers]
+#
+# With `peers` also the servers and programs that seep is tested beside; they are not for a machine
+# that only runs seep, and tests whose peer is missing are skipped. Services are not started.
 #
 # Debian 12 and 13, Ubuntu 24.04. Nothing is done, said or downloaded when nothing is missing, and
 # only then root is not needed. Debian 12's libbpf and bpftool are too old: there they come from
@@ -18,6 +21,8 @@ BUILD="gcc libc6-dev make clang llvm pkgconf zlib1g-dev libjansson-dev libsqlite
 BPF="bpftool libbpf-dev libelf-dev libdw-dev"
 TEST="libcmocka-dev python3 python3-flask procps curl util-linux xz-utils
 	libjemalloc2 libgoogle-perftools-dev libmimalloc-dev musl-tools"
+
+PEERS=""
 
 say() { echo "deps: $*" >&2; }
 die() { say "$@"; exit 1; }
@@ -48,7 +53,7 @@ missing() {
 missing_node() { command -v node >/dev/null 2>&1 || echo nodejs; }
 
 apt() {
-	DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
+	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
 		-o Acquire::Retries=3 "$@" </dev/null >"$log" 2>&1
 }
 
@@ -98,10 +103,13 @@ release=${ID:-unknown}-${VERSION_ID:-}
 # Ubuntu's bpftool is a wrapper that looks for the running kernel's; the real one is in here.
 [ "$release" != ubuntu-24.04 ] || BPF="linux-tools-generic libbpf-dev libelf-dev libdw-dev"
 
+wanted_peers=
+[ "${1:-}" != peers ] || wanted_peers=$PEERS
+
 # shellcheck disable=SC2086
 {
 	lacking_bpf=$(missing $BPF | tr '\n' ' ')
-	lacking_rest=$( (missing $BUILD $TEST; missing_node) | tr '\n' ' ')
+	lacking_rest=$( (missing $BUILD $TEST $wanted_peers; missing_node) | tr '\n' ' ')
 }
 lacking=${lacking_bpf}${lacking_rest}
 if [ -z "$lacking" ]; then

@@ -124,6 +124,7 @@ static void tick(void *ctx, uint32_t epoll_events)
 	if (!poll_kernel(a)) {
 		court__sit(a);
 		court__investigate(a);
+		inspect__tick(a);
 		save(a);
 	}
 	if (a->now_s - a->start_s > a->cfg.window_s / SWEEP_SHARE)
@@ -157,6 +158,7 @@ static void on_reload(void *ctx, uint32_t epoll_events)
 {
 	struct config fresh;
 	struct agent *a = ctx;
+	const char *reason;
 	char why[512];
 
 	(void)epoll_events;
@@ -169,6 +171,9 @@ static void on_reload(void *ctx, uint32_t epoll_events)
 	a->cfg.verbose = fresh.verbose;
 	a->cfg.retention_days = fresh.retention_days;
 	a->cfg.no_drill = fresh.no_drill;
+	a->cfg.inspect = fresh.inspect;
+	a->cfg.inspect_limit_s = fresh.inspect_limit_s;
+	inspect__schedule(&a->inspection, a->cfg.inspect, a->now_s, &reason);
 	if (fresh.interval_s != a->cfg.interval_s || fresh.window_s != a->cfg.window_s ||
 	    strcmp(fresh.state_dir, a->cfg.state_dir) || strcmp(fresh.socket, a->cfg.socket) ||
 	    strcmp(fresh.listen, a->cfg.listen) || fresh.max_processes != a->cfg.max_processes)
@@ -392,6 +397,7 @@ static int make_loop(struct agent *a)
 int agent__new(const struct config *cfg, int argc, char **argv, struct agent **ret_agent)
 {
 	struct agent *a = calloc(1, sizeof(*a));
+	const char *why;
 	int err;
 
 	if (!a)
@@ -420,6 +426,7 @@ int agent__new(const struct config *cfg, int argc, char **argv, struct agent **r
 	}
 	make_http(a);
 	start_clock(a);
+	inspect__schedule(&a->inspection, a->cfg.inspect, a->now_s, &why);
 	*ret_agent = a;
 	return 0;
 }

@@ -3,7 +3,8 @@
  * agent_state.h - the agent's insides, shared by the files that make up its tick.
  *
  * agent.c owns and wires everything; census.c fills the store from a poll; court.c turns verdicts
- * into incidents; answer.c tells what is known. Nobody else includes this.
+ * into incidents; inspect.c looks at all of it afresh now and then; answer.c tells what is known.
+ * Nobody else includes this.
  */
 #ifndef SEEP_AGENT_STATE_H
 #define SEEP_AGENT_STATE_H
@@ -11,6 +12,7 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "base/cron.h"
 #include "base/loop.h"
 #include "config.h"
 #include "drill/drill.h"
@@ -35,6 +37,19 @@ struct oom_note {
 	uint32_t pid;
 	char comm[SEEP_COMM_LEN];
 	uint64_t bytes;
+};
+
+/* When inspections run, and how the last one ended. */
+struct inspection {
+	struct cron cron;
+	double every_s;     /* > 0: at this period, instead of the crontab times */
+	int is_on;
+	double next_s;      /* agent time; NAN = none is due */
+	uint64_t runs, failed;
+	const char *trigger; /* of the last one, NULL = none yet */
+	double last_s;
+	uint64_t last_ns;   /* how long it took */
+	unsigned objects, candidates, reported, unjudged;
 };
 
 struct agent {
@@ -65,6 +80,8 @@ struct agent {
 	struct watch *limbo[LIMBO_MAX];
 	unsigned limbo_cnt;
 	uint64_t node_total_bytes, node_available_bytes;
+
+	struct inspection inspection;
 
 	/* for status */
 	struct oom_note ooms[OOM_MAX];
@@ -98,6 +115,14 @@ double census__grace_s(const struct agent *a);
 
 /* Judge what is due, open, update and close incidents. */
 void court__sit(struct agent *a);
+/* Everything but the root cgroup, which is the node. */
+int court__is_object(const struct watch *w);
+/* Why a leak of this object is nobody's incident, or NULL. Looks at every series. */
+const char *court__objection(struct agent *a, const struct watch *w);
+/* Tell the tracker of the watch's verdict, with all that belongs to it. */
+void court__report(struct agent *a, struct watch *w);
+/* Strings are borrowed. */
+struct incident_object court__object_of(const struct agent *a, const struct watch *w);
 /* Say who deserves a closer look, and take in what the looks found. */
 void court__investigate(struct agent *a);
 void court__hear(void *ctx, const struct drill_result *r);
@@ -105,6 +130,17 @@ void court__hear(void *ctx, const struct drill_result *r);
 void court__ended(struct agent *a, const struct watch *w, const char *reason);
 /* The watch goes on as another process: its incident, if any, goes with it. */
 void court__rekey(struct agent *a, const char *old_key, const struct watch *w);
+
+/* ---- inspect.c --------------------------------------------------------------------------- */
+
+/* Take the configured schedule over; 0 or -EINVAL with the reason in why. */
+int inspect__schedule(struct inspection *in, const char *when, double now_s, const char **ret_why);
+/* Run the one that is due, if any. */
+void inspect__tick(struct agent *a);
+/* Look at everything afresh, over the last `last_s`: seep.inspect/1. NULL: out of memory. */
+json_t *inspect__run(struct agent *a, double last_s, const char *trigger);
+/* When and how the last one ended, for status; null before the first. */
+json_t *inspect__last(const struct agent *a);
 
 /* ---- answer.c ---------------------------------------------------------------------------- */
 

@@ -129,6 +129,26 @@ static int answer_show(struct agent *a, const json_t *request, json_t **ret_json
 	return SEEP_EXIT_NO_TARGET;
 }
 
+/* ---- inspect ----------------------------------------------------------------------------- */
+
+static int answer_inspect(struct agent *a, const json_t *request, json_t **ret_json,
+			  struct buf *why)
+{
+	const json_t *last = json_object_get(request, "last_s");
+	double last_s = json_is_number(last) ? json_number_value(last) : a->cfg.window_s;
+
+	if (!(last_s > 0) || last_s > a->cfg.window_s) {
+		buf__printf(why, "only the last %.0f s are stored (--window of the agent)",
+			    a->cfg.window_s);
+		return SEEP_EXIT_USAGE;
+	}
+	*ret_json = inspect__run(a, last_s, "request");
+	if (*ret_json)
+		return 0;
+	buf__puts(why, "the agent is out of memory");
+	return SEEP_EXIT_FAILED;
+}
+
 /* ---- record ------------------------------------------------------------------------------ */
 
 struct recording {
@@ -182,17 +202,28 @@ static int answer_record(struct agent *a, const json_t *request, struct buf *bod
 
 /* ---- dispatch ---------------------------------------------------------------------------- */
 
+static int answer_status(struct agent *a, const json_t *request, json_t **ret_json,
+			 struct buf *why)
+{
+	return answer__status(a, ret_json);
+}
+
+static const struct {
+	const char *cmd;
+	int (*answer)(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
+} answers[] = {
+	{"top", answer__top},     {"leaks", answer_leaks},     {"show", answer_show},
+	{"inspect", answer_inspect}, {"status", answer_status},
+};
+
 static int answer_json(struct agent *a, const char *cmd, const json_t *request, json_t **ret_json,
 		       struct buf *why)
 {
-	if (!strcmp(cmd, "top"))
-		return answer__top(a, request, ret_json, why);
-	if (!strcmp(cmd, "leaks"))
-		return answer_leaks(a, request, ret_json, why);
-	if (!strcmp(cmd, "show"))
-		return answer_show(a, request, ret_json, why);
-	if (!strcmp(cmd, "status"))
-		return answer__status(a, ret_json);
+	size_t i;
+
+	for (i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+		if (!strcmp(cmd, answers[i].cmd))
+			return answers[i].answer(a, request, ret_json, why);
 	buf__printf(why, "the agent does not know '%.32s'", cmd);
 	return SEEP_EXIT_USAGE;
 }

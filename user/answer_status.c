@@ -350,7 +350,7 @@ int answer__status(struct agent *a, json_t **ret_json)
 	json_object_set_new(o, "incidents", json_pack("{s:I}", "open",
 				    (json_int_t)tracker__open_cnt(a->tracker)));
 	json_object_set_new(o, "oom_kills", status_ooms(a));
-	json_object_set_new(o, "last_inspection", json_null());
+	json_object_set_new(o, "last_inspection", inspect__last(a));
 	json_object_set_new(o, "self", status_self(a, &poller));
 	json_object_set_new(o, "targets", status_targets(a));
 	*ret_json = o;

@@ -14,11 +14,12 @@
 
 #include "cli/client.h"
 #include "cli/options.h"
+#include "agent_state.h"
 #include "config.h"
 #include "drill/drill.h"
 #include "out/ctl_proto.h"
 
-#define SPECS_MAX    16
+#define SPECS_MAX    32
 #define MIN_INTERVAL 0.02 /* below, polling is all the agent does */
 #define MIN_BUCKETS  24   /* a window of fewer polls says nothing */
 #define MAX_WINDOW_S (366 * 86400.0)
@@ -31,6 +32,8 @@ static const struct config defaults = {
 	.listen = "127.0.0.1:9741",
 	.max_processes = 8192,
 	.retention_days = 30,
+	.inspect = "@hourly",
+	.inspect_limit_s = 900,
 	.drill_percent = 1,
 	.drill_targets = 2,
 };
@@ -54,6 +57,10 @@ static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
 		 "processes and cgroups tracked at once (default 8192)", NULL},
 		{"retention-days", 0, OPTION_UINT, "N", &cfg->retention_days,
 		 "how long closed incidents are kept (default 30)", NULL},
+		{"inspect", 0, OPTION_STRING, "WHEN", &cfg->inspect,
+		 "look at the whole window afresh: crontab times such as\n\"0 * * * *\", a period such as 30m, or off\n(default @hourly)", NULL},
+		{"inspect-limit", 0, OPTION_DURATION, "TIME", &cfg->inspect_limit_s,
+		 "end an inspection that takes longer (default 900s)", NULL},
 		{"no-drill", 0, OPTION_FLAG, NULL, &cfg->no_drill,
 		 "never attach probes to a suspect by itself", NULL},
 		{"drill-percent", 0, OPTION_UINT, "N", &cfg->drill_percent,
@@ -159,6 +166,9 @@ static int read_file(struct config *cfg, char *why, size_t cap)
 
 static int check(const struct config *cfg, char *why, size_t cap)
 {
+	struct inspection ignored;
+	const char *reason;
+
 	if (cfg->interval_s < MIN_INTERVAL)
 		snprintf(why, cap, "interval must be 20ms or more");
 	else if (cfg->window_s < cfg->interval_s * MIN_BUCKETS)
@@ -169,6 +179,8 @@ static int check(const struct config *cfg, char *why, size_t cap)
 		snprintf(why, cap, "drill-percent must be 1 to 100");
 	else if (cfg->drill_targets < 1 || cfg->drill_targets > DRILL_TARGETS_MAX)
 		snprintf(why, cap, "drill-targets must be 1 to %d", DRILL_TARGETS_MAX);
+	else if (inspect__schedule(&ignored, cfg->inspect, 0, &reason))
+		snprintf(why, cap, "inspect '%.64s': %s", cfg->inspect, reason);
 	else if (cfg->max_processes < 16 || cfg->max_processes > 1000000)
 		snprintf(why, cap, "max-processes must be 16 to 1000000");
 	else

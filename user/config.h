@@ -19,6 +19,8 @@ struct config {
 	const char *listen;      /* ADDR:PORT or "none" */
 	unsigned max_processes;  /* tracked at once */
 	unsigned retention_days; /* of closed incidents */
+	const char *inspect;     /* when: crontab times, a period, or "off" */
+	double inspect_limit_s;
 	int no_drill;
 	unsigned drill_percent;  /* of one core's time that a suspect may pay for a closer look */
 	unsigned drill_targets;  /* looked at closer at once */

@@ -82,7 +82,7 @@ static int is_explained(struct agent *a, const struct watch *w)
 /* ---- the report -------------------------------------------------------------------------- */
 
 /* Strings are borrowed: the tracker copies them. */
-static struct incident_object object_of(const struct agent *a, const struct watch *w)
+struct incident_object court__object_of(const struct agent *a, const struct watch *w)
 {
 	const struct cgroup_info *cg = w->cgroup;
 	struct incident_object o = {
@@ -177,10 +177,10 @@ static json_t *no_look(const struct agent *a, const struct watch *w)
 	return NULL;
 }
 
-static void report(struct agent *a, struct watch *w)
+void court__report(struct agent *a, struct watch *w)
 {
 	char key[WATCH_KEY_LEN], lines[DETECTOR_EVIDENCE_MAX][DETECTOR_EVIDENCE_LEN];
-	struct incident_object object = object_of(a, w);
+	struct incident_object object = court__object_of(a, w);
 	struct verdict verdict = public_verdict(a, w);
 	const struct incident *open;
 	double (*history)[2] = NULL;
@@ -209,9 +209,16 @@ static void report(struct agent *a, struct watch *w)
 	free(history);
 }
 
-static int is_object(const struct watch *w)
+int court__is_object(const struct watch *w)
 {
 	return watch__is_proc(w) || (w->path && strcmp(w->path, "/"));
+}
+
+const char *court__objection(struct agent *a, const struct watch *w)
+{
+	if (!watch__is_proc(w) && is_explained(a, w))
+		return "a process or cgroup in it explains the growth, and stands for it";
+	return NULL;
 }
 
 static void judge_one(void *ctx, struct series *s)
@@ -223,7 +230,7 @@ static void judge_one(void *ctx, struct series *s)
 
 	if (!w || w->seen_seq != a->seq || !watch__judge(w, a->store, a->now_s))
 		return;
-	if (!is_object(w))
+	if (!court__is_object(w))
 		return;
 	is_open = !!tracker__open_of(a->tracker, watch__key(w, key));
 	w->wants_detector = is_open;
@@ -231,9 +238,9 @@ static void judge_one(void *ctx, struct series *s)
 		return;
 	if (!is_open && w->verdict.state != VERDICT_LEAK)
 		return;
-	if (!is_open && !watch__is_proc(w) && is_explained(a, w))
+	if (!is_open && court__objection(a, w))
 		return;
-	report(a, w);
+	court__report(a, w);
 }
 
 void court__sit(struct agent *a)
@@ -250,7 +257,7 @@ void court__ended(struct agent *a, const struct watch *w, const char *reason)
 
 void court__rekey(struct agent *a, const char *old_key, const struct watch *w)
 {
-	struct incident_object object = object_of(a, w);
+	struct incident_object object = court__object_of(a, w);
 	char key[WATCH_KEY_LEN];
 
 	tracker__rekey(a->tracker, a->now_s, old_key, watch__key(w, key), &object);

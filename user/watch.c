@@ -96,8 +96,9 @@ static double effective_limit(const struct watch *w)
 	return (double)w->signal_bytes + w->headroom_bytes;
 }
 
-/* Feed what the series kept, judging along the way as the running agent would have. */
-static void feed_history(struct watch *w, const struct store *st, double now_s)
+/* Feed what the series kept since then, judging along the way as the running agent would have. */
+static void feed_history(struct detector *d, const struct watch *w, const struct store *st,
+			 double now_s, double since_s)
 {
 	double step_s = store__cfg(st)->window_s / FEED_SHARE, judged_s = -INFINITY;
 	struct store_point *points;
@@ -110,6 +111,8 @@ static void feed_history(struct watch *w, const struct store *st, double now_s)
 		return;
 	cnt = series__points(st, w->series, now_s, points, cnt);
 	for (i = 0; i < cnt; i++) {
+		if (points[i].t_s < since_s)
+			continue;
 		struct detector_point p = {
 			.t_s = points[i].t_s,
 			.bytes = points[i].min_bytes,
@@ -118,9 +121,9 @@ static void feed_history(struct watch *w, const struct store *st, double now_s)
 			.start = points[i].start,
 		};
 
-		detector__push(w->detector, &p);
+		detector__push(d, &p);
 		if (p.t_s - judged_s >= step_s) {
-			detector__judge(w->detector, &ignored);
+			detector__judge(d, &ignored);
 			judged_s = p.t_s;
 		}
 	}
@@ -137,8 +140,34 @@ static int need_detector(struct watch *w, const struct store *st, double now_s)
 	w->detector = detector__new(store__cfg(st)->window_s);
 	if (!w->detector)
 		return 0;
-	feed_history(w, st, now_s);
+	feed_history(w->detector, w, st, now_s, -INFINITY);
 	return 1;
+}
+
+struct detector *watch__fresh_look(const struct watch *w, const struct store *st, double now_s,
+				   double last_s, struct verdict *ret_verdict)
+{
+	struct detector *d = detector__new(last_s);
+	struct detector_point newest = {
+		.t_s = now_s + 1e-3, /* behind the stored point of the same poll */
+		.bytes = w->signal_bytes,
+		.limit_bytes = effective_limit(w),
+		.load = w->load,
+	};
+
+	if (!d)
+		return NULL;
+	feed_history(d, w, st, now_s, now_s - last_s);
+	detector__push(d, &newest);
+	detector__judge(d, ret_verdict);
+	return d;
+}
+
+void watch__adopt(struct watch *w, struct detector *fresh, const struct verdict *verdict)
+{
+	detector__free(w->detector);
+	w->detector = fresh;
+	w->verdict = *verdict;
 }
 
 /* The bigger and the more suspect, the finer and the longer it is kept. */

@@ -76,6 +76,15 @@ void watch__observe(struct watch *w, struct store *st, double now_s);
  */
 int watch__judge(struct watch *w, const struct store *st, double now_s);
 
+/*
+ * A new detector's opinion of what the store kept of the last `last_s`: as the agent would have
+ * judged had it watched only that. The caller's detector; NULL: out of memory.
+ */
+struct detector *watch__fresh_look(const struct watch *w, const struct store *st, double now_s,
+				   double last_s, struct verdict *ret_verdict);
+/* The fresh detector takes the place of the watch's own. */
+void watch__adopt(struct watch *w, struct detector *fresh, const struct verdict *verdict);
+
 /* Growth for screens: the verdict's slope, or the difference over the window. Bytes per hour. */
 double watch__growth_per_hour(const struct watch *w, const struct store *st, double now_s);
 

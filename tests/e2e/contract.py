@@ -133,11 +133,18 @@ TRACE = {
     "overhead": {"hits": int, "cost_ns": int, "target_cpu_percent": Maybe(float)},
 }
 
+INSPECT = {
+    "schema": OneOf("seep.inspect/1"), "at_s": int, "last_s": int, "complete": bool,
+    "objects": int, "reported": int, "not_seen": [str],
+    "candidates": [{"object": {**WHO, "node": Maybe(str)}, "verdict": VERDICT, "reported": bool,
+                    "incident": Maybe(str), "why": str}],
+}
+
 # The contract names these two without their members.
 STATUS = {"schema": OneOf("seep.status/1"), "poll": {"cnt": int}}
 DOCTOR = {"schema": OneOf("seep.doctor/1")}
 
 SHAPES = {
     "top": TOP, "leaks": LEAKS, "incident": INCIDENT, "replay": REPLAY, "status": STATUS,
-    "doctor": DOCTOR, "trace": TRACE,
+    "doctor": DOCTOR, "trace": TRACE, "inspect": INSPECT,
 }

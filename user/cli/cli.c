@@ -27,6 +27,7 @@ static const struct cli_command commands[] = {
 	{"top", "live view of processes, cgroups or pods, and how they grow", cmd_top},
 	{"leaks", "what leaks now, or did", cmd_leaks},
 	{"show", "one incident in full", cmd_show},
+	{"inspect", "judge everything that grew afresh, and say why", cmd_inspect},
 	{"trace", "which call stacks own the memory of a process, now", cmd_trace},
 	{"status", "health of the agent", cmd_status},
 	{"doctor", "what this kernel, these privileges and this node allow", cmd_doctor},

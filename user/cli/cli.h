@@ -21,6 +21,7 @@ int cmd_agent(int argc, char **argv);  /* user/cmd_agent.c: the agent stands abo
 int cmd_top(int argc, char **argv);
 int cmd_leaks(int argc, char **argv);
 int cmd_show(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_record(int argc, char **argv);

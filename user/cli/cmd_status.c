@@ -109,6 +109,10 @@ static const struct status_row rows[] = {
 	{NULL, "BPF maps", "self.map_bytes", STATUS_BYTES},
 	{NULL, "verdict", "self.verdict", STATUS_TEXT},
 	{"Last inspection", "at", "last_inspection.at_s", STATUS_TIME},
+	{NULL, "grew", "last_inspection.candidates", STATUS_COUNT},
+	{NULL, "reported", "last_inspection.reported", STATUS_COUNT},
+	{NULL, "incomplete", "last_inspection.incomplete_runs", STATUS_COUNT},
+	{NULL, "next", "last_inspection.next_s", STATUS_TIME},
 };
 
 /* Returns 0 when the member is unknown. */

@@ -94,6 +94,8 @@ int incident__not_seen(struct incident *in, const char *fmt, ...)
  * brief = 1 leaves history, top and timeline empty (for lists). duration_s runs from the opening
  * to the closing, or to the last update. */
 json_t *incident__to_json(const struct incident *in, int brief);
+/* Its `object`, of borrowed strings. NULL: out of memory. */
+json_t *incident__object_to_json(const struct incident_object *object);
 /* VERDICT of the contract. NAN becomes null. */
 json_t *verdict__to_json(const struct verdict *v, char *const *evidence, int evidence_cnt);
 /* NULL with *ret_why set when the JSON is not an incident. */

@@ -113,7 +113,7 @@ json_t *verdict__to_json(const struct verdict *v, char *const *evidence, int evi
 	return finish(o, err);
 }
 
-static json_t *object_to_json(const struct incident_object *object)
+json_t *incident__object_to_json(const struct incident_object *object)
 {
 	json_t *o = json_object();
 	int err = 0;
@@ -213,7 +213,7 @@ json_t *incident__to_json(const struct incident *in, int brief)
 	err |= put_text(o, "state", incident__state_name(in->state));
 	err |= put_text(o, "kind", KIND);
 	err |= put_text(o, "severity", incident__severity_name(in->severity));
-	err |= put(o, "object", object_to_json(&in->object));
+	err |= put(o, "object", incident__object_to_json(&in->object));
 	err |= put_times(o, in);
 	err |= put_text(o, "close_reason", in->close_reason);
 	err |= put(o, "verdict", verdict__to_json(&in->verdict, in->evidence, in->evidence_cnt));

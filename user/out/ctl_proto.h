@@ -11,6 +11,7 @@
  *   top      by ("process"|"cgroup"|"pod"), n                 seep.top/1
  *   leaks    all (bool), since_s                              seep.leaks/1
  *   show     id (or unique prefix)                            seep.incident/1
+ *   inspect  last_s: not the whole window                     seep.inspect/1
  *   status                                                    seep.status/1
  *   record   first, count: a page of series                   replay CSV; empty = no more pages
  */

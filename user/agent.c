@@ -153,34 +153,55 @@ static void on_terminate(void *ctx, uint32_t epoll_events)
 	loop__stop(a->loop);
 }
 
-/* Verbosity and retention follow at once; the rest shapes what is already built. */
+/* What is already built keeps its shape until the next start. */
+static int needs_restart(const struct config *old, const struct config *fresh)
+{
+	return fresh->interval_s != old->interval_s || fresh->window_s != old->window_s ||
+	       strcmp(fresh->state_dir, old->state_dir) || strcmp(fresh->socket, old->socket) ||
+	       strcmp(fresh->listen, old->listen) || fresh->max_processes != old->max_processes;
+}
+
+/* The rules of a->cfg were freed by config__reload. */
+static void follow(struct agent *a, const struct config *fresh)
+{
+	const char *reason;
+
+	log__set_level(LOG_LEVEL_INFO + (fresh->verbose > 0));
+	a->cfg.verbose = fresh->verbose;
+	a->cfg.retention_days = fresh->retention_days;
+	a->cfg.no_drill = fresh->no_drill;
+	a->cfg.inspect = fresh->inspect;
+	a->cfg.inspect_limit_s = fresh->inspect_limit_s;
+	a->cfg.include = fresh->include;
+	a->cfg.exclude = fresh->exclude;
+	a->cfg.rules = fresh->rules;
+	inspect__schedule(&a->inspection, a->cfg.inspect, a->now_s, &reason);
+	court__obey(a);
+}
+
+int agent__reload(struct agent *a, char *why, size_t cap)
+{
+	struct config fresh = a->cfg;
+
+	if (config__reload(&fresh, a->argc, a->argv, why, cap)) {
+		log_err("%s; keeping the configuration as it was", why);
+		return -EINVAL;
+	}
+	snprintf(why, cap, "configuration read%s",
+		 needs_restart(&a->cfg, &fresh) ?
+			 "; interval, window, state-dir, socket, listen and max-processes take "
+			 "effect at the next start" : "");
+	log_info("%s", why);
+	follow(a, &fresh);
+	return 0;
+}
+
 static void on_reload(void *ctx, uint32_t epoll_events)
 {
-	struct config fresh;
-	struct agent *a = ctx;
-	const char *reason;
 	char why[512];
 
 	(void)epoll_events;
-	fresh = a->cfg;
-	if (config__reload(&fresh, a->argc, a->argv, why, sizeof(why))) {
-		log_err("%s; keeping the configuration as it was", why);
-		return;
-	}
-	log__set_level(LOG_LEVEL_INFO + (fresh.verbose > 0));
-	a->cfg.verbose = fresh.verbose;
-	a->cfg.retention_days = fresh.retention_days;
-	a->cfg.no_drill = fresh.no_drill;
-	a->cfg.inspect = fresh.inspect;
-	a->cfg.inspect_limit_s = fresh.inspect_limit_s;
-	inspect__schedule(&a->inspection, a->cfg.inspect, a->now_s, &reason);
-	if (fresh.interval_s != a->cfg.interval_s || fresh.window_s != a->cfg.window_s ||
-	    strcmp(fresh.state_dir, a->cfg.state_dir) || strcmp(fresh.socket, a->cfg.socket) ||
-	    strcmp(fresh.listen, a->cfg.listen) || fresh.max_processes != a->cfg.max_processes)
-		log_warn("configuration read; interval, window, state-dir, socket, listen and "
-			 "max-processes take effect at the next start");
-	else
-		log_info("configuration read");
+	agent__reload(ctx, why, sizeof(why));
 }
 
 /* ---- incidents in the log ---------------------------------------------------------------- */
@@ -460,5 +481,6 @@ void agent__free(struct agent *a)
 	poller__free(a->poller);
 	who__free(a->who);
 	loop__free(a->loop);
+	rules__free(a->cfg.rules);
 	free(a);
 }

@@ -100,6 +100,11 @@ struct agent {
 	int journal_err;
 };
 
+/* ---- agent.c ----------------------------------------------------------------------------- */
+
+/* Read the configuration again, as SIGHUP does: 0 or -EINVAL, and a sentence in either case. */
+int agent__reload(struct agent *a, char *why, size_t cap);
+
 /* ---- census.c ---------------------------------------------------------------------------- */
 
 /* Take in a poll: every process and cgroup gets its point, the ended leave. */
@@ -117,12 +122,16 @@ double census__grace_s(const struct agent *a);
 void court__sit(struct agent *a);
 /* Everything but the root cgroup, which is the node. */
 int court__is_object(const struct watch *w);
-/* Why a leak of this object is nobody's incident, or NULL. Looks at every series. */
-const char *court__objection(struct agent *a, const struct watch *w);
+/* Is a leak of this object nobody's incident? 0, or 1 with the reason. Looks at every series. */
+int court__objection(struct agent *a, const struct watch *w, const struct verdict *v,
+		     char why[RULES_WHY_LEN]);
+/* New filters: incidents of objects that they forbid are closed. */
+void court__obey(struct agent *a);
 /* Tell the tracker of the watch's verdict, with all that belongs to it. */
 void court__report(struct agent *a, struct watch *w);
 /* Strings are borrowed. */
 struct incident_object court__object_of(const struct agent *a, const struct watch *w);
+struct selector_subject court__subject_of(const struct agent *a, const struct watch *w);
 /* Say who deserves a closer look, and take in what the looks found. */
 void court__investigate(struct agent *a);
 void court__hear(void *ctx, const struct drill_result *r);

@@ -149,6 +149,26 @@ static int answer_inspect(struct agent *a, const json_t *request, json_t **ret_j
 	return SEEP_EXIT_FAILED;
 }
 
+/* ---- config ------------------------------------------------------------------------------ */
+
+static int answer_config(struct agent *a, const json_t *request, json_t **ret_json,
+			 struct buf *why)
+{
+	char said[512] = "";
+	json_t *o;
+
+	if (json_is_true(json_object_get(request, "reload")) &&
+	    agent__reload(a, said, sizeof(said))) {
+		buf__printf(why, "%s; the agent goes on with the configuration it had", said);
+		return SEEP_EXIT_FAILED;
+	}
+	o = config__to_json(&a->cfg);
+	set_str(o, "schema", "seep.config/1");
+	set_str(o, "reloaded", *said ? said : NULL);
+	*ret_json = o;
+	return 0;
+}
+
 /* ---- record ------------------------------------------------------------------------------ */
 
 struct recording {
@@ -213,7 +233,7 @@ static const struct {
 	int (*answer)(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
 } answers[] = {
 	{"top", answer__top},     {"leaks", answer_leaks},     {"show", answer_show},
-	{"inspect", answer_inspect}, {"status", answer_status},
+	{"inspect", answer_inspect}, {"config", answer_config}, {"status", answer_status},
 };
 
 static int answer_json(struct agent *a, const char *cmd, const json_t *request, json_t **ret_json,

@@ -20,6 +20,7 @@
 #include "out/ctl_proto.h"
 
 #define SPECS_MAX    32
+#define RULE_SECTION "rule "
 #define MIN_INTERVAL 0.02 /* below, polling is all the agent does */
 #define MIN_BUCKETS  24   /* a window of fewer polls says nothing */
 #define MAX_WINDOW_S (366 * 86400.0)
@@ -67,6 +68,10 @@ static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
 		 "what a suspect may pay for a closer look, in percent\nof one core (default 1)", NULL},
 		{"drill-targets", 0, OPTION_UINT, "N", &cfg->drill_targets,
 		 "suspects that are looked at closer at once (default 2)", NULL},
+		{"include", 0, OPTION_LIST, "SELECTOR", &cfg->include,
+		 "report only what this selects, such as\n\"namespace=shop*,comm!=nginx\"; may be repeated", NULL},
+		{"exclude", 0, OPTION_LIST, "SELECTOR", &cfg->exclude,
+		 "never report what this selects; may be repeated", NULL},
 		{"no-bpf", 0, OPTION_FLAG, NULL, &cfg->no_bpf,
 		 "poll /proc only, without BPF", NULL},
 		{"verbose", 'v', OPTION_COUNT, NULL, &cfg->verbose,
@@ -82,6 +87,7 @@ static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
 
 struct reading {
 	struct option_spec *specs;
+	struct rules *rules;
 	char *why;
 	size_t cap;
 };
@@ -106,10 +112,26 @@ static int parse_flag(const char *value)
 	return -EINVAL;
 }
 
+/* Until exit: an older configuration may still be what a part of the agent was built with. */
+static const char *keep(const char *value)
+{
+	static struct kept {
+		struct kept *next;
+		char text[];
+	} *all;
+	struct kept *k = malloc(sizeof(*k) + strlen(value) + 1);
+
+	if (!k)
+		return NULL;
+	k->next = all;
+	all = k;
+	return strcpy(k->text, value);
+}
+
 static int assign(struct option_spec *spec, const char *value)
 {
 	int flag = parse_flag(value);
-	char *copy;
+	const char *copy;
 
 	if (spec->kind == OPTION_FLAG || spec->kind == OPTION_COUNT) {
 		if (flag < 0)
@@ -117,37 +139,59 @@ static int assign(struct option_spec *spec, const char *value)
 		*(int *)spec->target = flag;
 		return 0;
 	}
-	if (spec->kind != OPTION_STRING)
+	if (spec->kind != OPTION_STRING && spec->kind != OPTION_LIST)
 		return options__assign(spec, value);
-	copy = strdup(value); /* lives as long as the configuration: until exit */
+	copy = keep(value);
 	return copy ? options__assign(spec, copy) : -ENOMEM;
+}
+
+static void on_option(struct reading *r, const char *name, const char *value)
+{
+	struct option_spec *spec = find_spec(r->specs, name);
+
+	if (!spec)
+		snprintf(r->why, r->cap, "'%s' is not an option of the agent", name);
+	else if (assign(spec, value))
+		snprintf(r->why, r->cap, "'%s = %s': expected %s", name, value,
+			 spec->kind == OPTION_FLAG || spec->kind == OPTION_COUNT ?
+				 "yes or no" : options__expected(spec));
+}
+
+/* A section `rule NAME`, in quotes or not. */
+static void on_rule(struct reading *r, const char *section, const char *key, const char *value)
+{
+	const char *name = section + strlen(RULE_SECTION);
+	char why[RULES_WHY_LEN], bare[64];
+
+	snprintf(bare, sizeof(bare), "%s", name + (*name == '"'));
+	if (*name == '"' && *bare && bare[strlen(bare) - 1] == '"')
+		bare[strlen(bare) - 1] = '\0';
+	if (rules__set(r->rules, bare, key, value, why))
+		snprintf(r->why, r->cap, "'%.40s = %.80s': %s", key, value, why);
 }
 
 /* inih: non-zero is success. */
 static int on_pair(void *ctx, const char *section, const char *name, const char *value)
 {
 	struct reading *r = ctx;
-	struct option_spec *spec;
 
 	if (r->why[0])
 		return 1; /* only the first trouble is told */
-	spec = find_spec(r->specs, name);
-	if (section[0] && strcmp(section, "agent"))
-		snprintf(r->why, r->cap, "section [%s] is not known: only [agent] is", section);
-	else if (!spec)
-		snprintf(r->why, r->cap, "'%s' is not an option of the agent", name);
-	else if (assign(spec, value))
-		snprintf(r->why, r->cap, "'%s = %s': expected %s", name, value,
-			 spec->kind == OPTION_FLAG || spec->kind == OPTION_COUNT ?
-				 "yes or no" : options__expected(spec));
+	if (!strncmp(section, RULE_SECTION, strlen(RULE_SECTION)))
+		on_rule(r, section, name, value);
+	else if (section[0] && strcmp(section, "agent"))
+		snprintf(r->why, r->cap,
+			 "section [%s] is not known: only [agent] and [rule \"NAME\"] are", section);
+	else
+		on_option(r, name, value);
 	return !r->why[0];
 }
 
 static int read_file(struct config *cfg, char *why, size_t cap)
 {
 	struct option_spec specs[SPECS_MAX];
-	struct reading r = {.specs = specs};
-	char text[200] = "";
+	struct reading r = {.specs = specs, .rules = cfg->rules};
+	char text[400] = "";
 	int line;
 
 	r.why = text;
@@ -206,6 +250,65 @@ static int parse_args(struct config *cfg, int argc, char **argv, int *ret_exit)
 	return options__parse(&options, argc, argv, ret_exit) < 0 ? -1 : 0;
 }
 
+static int add_filters(struct rules *rules, enum rules_filter kind, const char *option,
+		       const struct option_list *list, char *why, size_t cap)
+{
+	char reason[RULES_WHY_LEN] = "out of memory";
+	int i;
+
+	for (i = 0; i < list->cnt; i++) {
+		if (!rules__filter(rules, kind, list->items[i], reason))
+			continue;
+		snprintf(why, cap, "%s '%.100s': %s", option, list->items[i], reason);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int finish_rules(struct config *cfg, char *why, size_t cap)
+{
+	char reason[RULES_WHY_LEN];
+
+	if (add_filters(cfg->rules, RULES_INCLUDE, "include", &cfg->include, why, cap) ||
+	    add_filters(cfg->rules, RULES_EXCLUDE, "exclude", &cfg->exclude, why, cap))
+		return -EINVAL;
+	if (!rules__check(cfg->rules, reason))
+		return 0;
+	snprintf(why, cap, "%s", reason);
+	return -EINVAL;
+}
+
+/* The line over what the file said; its lists replace those of the file. */
+static int apply_args(struct config *cfg, int argc, char **argv, int *ret_exit)
+{
+	struct option_list include = cfg->include, exclude = cfg->exclude;
+
+	cfg->include.cnt = cfg->exclude.cnt = 0;
+	if (parse_args(cfg, argc, argv, ret_exit))
+		return -1;
+	if (!cfg->include.cnt)
+		cfg->include = include;
+	if (!cfg->exclude.cnt)
+		cfg->exclude = exclude;
+	return 0;
+}
+
+/* Everything but the message of a wrong line, which parse_args prints itself. */
+static int read_all(struct config *cfg, int argc, char **argv, char *why, size_t cap)
+{
+	int ret_exit;
+
+	snprintf(why, cap, "out of memory");
+	cfg->rules = rules__new();
+	if (!cfg->rules || (cfg->file && read_file(cfg, why, cap)))
+		return -EINVAL;
+	if (apply_args(cfg, argc, argv, &ret_exit)) {
+		snprintf(why, cap, "the command line does not parse");
+		return -EINVAL;
+	}
+	return check(cfg, why, cap) ?: finish_rules(cfg, why, cap);
+}
+
 int config__parse(struct config *cfg, int argc, char **argv, int *ret_exit)
 {
 	char why[512];
@@ -214,33 +317,77 @@ int config__parse(struct config *cfg, int argc, char **argv, int *ret_exit)
 	cfg->socket = client__socket(NULL);
 	if (parse_args(cfg, argc, argv, ret_exit))
 		return -1;
+	if (!config__reload(cfg, argc, argv, why, sizeof(why)))
+		return 0;
 	*ret_exit = SEEP_EXIT_USAGE;
-	if (cfg->file && config__reload(cfg, argc, argv, why, sizeof(why))) {
-		fprintf(stderr, "seep agent: %s\n", why);
-		return -1;
-	}
-	if (check(cfg, why, sizeof(why))) {
-		fprintf(stderr, "seep agent: %s\n", why);
-		return -1;
-	}
-	return 0;
+	fprintf(stderr, "seep agent: %s\n", why);
+	return -1;
 }
 
 int config__reload(struct config *cfg, int argc, char **argv, char *why, size_t cap)
 {
 	struct config fresh = defaults;
-	int ret_exit;
+	int err;
 
 	fresh.socket = client__socket(NULL);
 	fresh.file = cfg->file;
-	if (fresh.file && read_file(&fresh, why, cap))
-		return -EINVAL;
-	if (parse_args(&fresh, argc, argv, &ret_exit)) {
-		snprintf(why, cap, "the command line does not parse");
-		return -EINVAL;
+	err = read_all(&fresh, argc, argv, why, cap);
+	if (err) {
+		rules__free(fresh.rules);
+		return err;
 	}
-	if (check(&fresh, why, cap))
-		return -EINVAL;
+	rules__free(cfg->rules);
 	*cfg = fresh;
 	return 0;
+}
+
+int config__check_file(const char *path, char *why, size_t cap)
+{
+	struct config cfg = {.file = path};
+	char *argv[] = {"agent", NULL};
+	int err = config__reload(&cfg, 1, argv, why, cap);
+
+	rules__free(cfg.rules);
+	return err;
+}
+
+/* ---- showing ----------------------------------------------------------------------------- */
+
+static json_t *value_to_json(const struct option_spec *spec)
+{
+	const char *text;
+
+	switch (spec->kind) {
+	case OPTION_FLAG:
+	case OPTION_COUNT:
+		return json_boolean(*(int *)spec->target);
+	case OPTION_UINT:
+		return json_integer(*(unsigned *)spec->target);
+	case OPTION_DURATION:
+		return json_real(*(double *)spec->target);
+	case OPTION_STRING:
+		text = *(const char **)spec->target;
+		return text ? json_string(text) : json_null();
+	default:
+		return NULL; /* lists stand beside, with the rules */
+	}
+}
+
+json_t *config__to_json(const struct config *cfg)
+{
+	struct config copy = *cfg; /* the table wants targets it may write */
+	struct option_spec specs[SPECS_MAX], *spec;
+	json_t *o = rules__to_json(cfg->rules), *options = json_object(), *value;
+
+	fill_specs(&copy, specs);
+	for (spec = specs; spec->name; spec++) {
+		value = value_to_json(spec);
+		if (value && strcmp(spec->name, "config"))
+			json_object_set_new(options, spec->name, value);
+		else
+			json_decref(value);
+	}
+	json_object_set_new(o, "options", options);
+	json_object_set_new(o, "file", cfg->file ? json_string(cfg->file) : json_null());
+	return o;
 }

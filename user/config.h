@@ -3,12 +3,18 @@
  * config.h - what the agent was asked to do: defaults, then the file, then the command line.
  *
  * One table serves --help, the command line and the file: a key of the file is the long name of
- * an option. The file is INI: `key = value` lines, `#` and `;` comments, section [agent] or none.
+ * an option. The file is INI: `key = value` lines, `#` and `;` comments, section [agent] or none,
+ * and sections [rule "NAME"] (rules.h). What can be given several times is replaced as a whole by
+ * the command line.
  */
 #ifndef SEEP_CONFIG_H
 #define SEEP_CONFIG_H
 
 #include <stddef.h>
+#include <jansson.h>
+
+#include "cli/options.h"
+#include "rules.h"
 
 struct config {
 	const char *file;        /* --config, or NULL */
@@ -26,6 +32,8 @@ struct config {
 	unsigned drill_targets;  /* looked at closer at once */
 	int no_bpf;
 	int verbose;
+	struct option_list include, exclude; /* selectors, as they were written */
+	struct rules *rules;     /* what these and the file's sections come to */
 };
 
 /*
@@ -34,7 +42,14 @@ struct config {
  */
 int config__parse(struct config *cfg, int argc, char **argv, int *ret_exit);
 
-/* Read the file again into cfg; on error cfg is unchanged and `why` says what is wrong. */
+/* Read the file again into cfg; on error cfg is unchanged and `why` says what is wrong. The rules
+ * of before are freed. */
 int config__reload(struct config *cfg, int argc, char **argv, char *why, size_t cap);
+/* Would the file do? 0, or -EINVAL with its line and the reason in why. */
+int config__check_file(const char *path, char *why, size_t cap);
+
+/* {"file":..,"options":{name:value,..},"include":[..],"exclude":[..],"rules":[..]}. NULL: out of
+ * memory. */
+json_t *config__to_json(const struct config *cfg);
 
 #endif /* SEEP_CONFIG_H */

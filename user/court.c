@@ -181,7 +181,9 @@ void court__report(struct agent *a, struct watch *w)
 {
 	char key[WATCH_KEY_LEN], lines[DETECTOR_EVIDENCE_MAX][DETECTOR_EVIDENCE_LEN];
 	struct incident_object object = court__object_of(a, w);
+	struct selector_subject subject = court__subject_of(a, w);
 	struct verdict verdict = public_verdict(a, w);
+	enum incident_severity severity;
 	const struct incident *open;
 	double (*history)[2] = NULL;
 	json_t *unseen;
@@ -191,6 +193,7 @@ void court__report(struct agent *a, struct watch *w)
 		.verdict = &verdict,
 		.evidence = lines,
 		.evidence_cnt = collect_evidence(a, w, lines),
+		.severity = rules__severity(a->cfg.rules, &subject, &severity),
 	};
 
 	unseen = w->not_seen ? json_incref(w->not_seen) : no_look(a, w);
@@ -214,17 +217,62 @@ int court__is_object(const struct watch *w)
 	return watch__is_proc(w) || (w->path && strcmp(w->path, "/"));
 }
 
-const char *court__objection(struct agent *a, const struct watch *w)
+struct selector_subject court__subject_of(const struct agent *a, const struct watch *w)
 {
-	if (!watch__is_proc(w) && is_explained(a, w))
-		return "a process or cgroup in it explains the growth, and stands for it";
-	return NULL;
+	const struct incident_object o = court__object_of(a, w);
+
+	return (struct selector_subject){
+		.kind = o.kind,
+		.host = o.node,
+		.ns = o.ns,
+		.pod = o.pod,
+		.workload = o.workload,
+		.container = o.container,
+		.image = o.image,
+		.cgroup = o.cgroup,
+		.comm = o.comm,
+		.uid = watch__is_proc(w) ? w->uid : UINT32_MAX,
+		.pid = o.pid,
+	};
+}
+
+int court__objection(struct agent *a, const struct watch *w, const struct verdict *v,
+		     char why[RULES_WHY_LEN])
+{
+	const struct selector_subject subject = court__subject_of(a, w);
+
+	if (rules__object_to(a->cfg.rules, &subject, v, why))
+		return 1;
+	if (watch__is_proc(w) || !is_explained(a, w))
+		return 0;
+	snprintf(why, RULES_WHY_LEN,
+		 "a process or cgroup in it explains the growth, and stands for it");
+	return 1;
+}
+
+static void close_forbidden(void *ctx, struct series *s)
+{
+	char key[WATCH_KEY_LEN], why[RULES_WHY_LEN];
+	struct watch *w = series__user(s);
+	struct selector_subject subject;
+	struct agent *a = ctx;
+
+	if (!w || !tracker__open_of(a->tracker, watch__key(w, key)))
+		return;
+	subject = court__subject_of(a, w);
+	if (rules__forbid(a->cfg.rules, &subject, why))
+		tracker__ended(a->tracker, a->now_s, key, why);
+}
+
+void court__obey(struct agent *a)
+{
+	store__foreach(a->store, close_forbidden, a);
 }
 
 static void judge_one(void *ctx, struct series *s)
 {
+	char key[WATCH_KEY_LEN], why[RULES_WHY_LEN];
 	struct watch *w = series__user(s);
-	char key[WATCH_KEY_LEN];
 	struct agent *a = ctx;
 	int is_open;
 
@@ -238,7 +286,7 @@ static void judge_one(void *ctx, struct series *s)
 		return;
 	if (!is_open && w->verdict.state != VERDICT_LEAK)
 		return;
-	if (!is_open && court__objection(a, w))
+	if (!is_open && court__objection(a, w, &w->verdict, why))
 		return;
 	court__report(a, w);
 }
@@ -289,9 +337,15 @@ static double severity_of(const struct watch *w)
 
 static int is_suspect(const struct agent *a, const struct watch *w)
 {
-	return w && watch__is_proc(w) && w->seen_seq == a->seq &&
-	       w->id.tgid != (uint32_t)getpid() &&
-	       (w->verdict.state == VERDICT_LEAK || w->verdict.state == VERDICT_SUSPECT);
+	struct selector_subject subject;
+	char why[RULES_WHY_LEN];
+
+	if (!w || !watch__is_proc(w) || w->seen_seq != a->seq ||
+	    w->id.tgid == (uint32_t)getpid() ||
+	    (w->verdict.state != VERDICT_LEAK && w->verdict.state != VERDICT_SUSPECT))
+		return 0;
+	subject = court__subject_of(a, w);
+	return !rules__forbid(a->cfg.rules, &subject, why);
 }
 
 /* Keep the list sorted; the last falls off when it is full. */

@@ -98,15 +98,13 @@ static const struct incident *open_incident(struct pass *p, struct watch *w,
 					    struct detector **fresh, const struct verdict *v,
 					    char why[WHY_LEN])
 {
-	const char *objection;
-	char key[WATCH_KEY_LEN];
+	char key[WATCH_KEY_LEN], objection[RULES_WHY_LEN];
 
 	if (p->last_s < p->a->cfg.window_s) {
 		snprintf(why, WHY_LEN, "not reported: only a look at the whole window may");
 		return NULL;
 	}
-	objection = court__objection(p->a, w);
-	if (objection) {
+	if (court__objection(p->a, w, v, objection)) {
 		snprintf(why, WHY_LEN, "not reported: %s", objection);
 		return NULL;
 	}

@@ -76,6 +76,7 @@ static void test_defaults(void **state)
 	int code;
 
 	assert_int_equal(parse(&cfg, "", &code), 0);
+	rules__free(cfg.rules);
 	assert_true(cfg.interval_s == 10);
 	assert_true(cfg.window_s == 6 * 3600);
 	assert_string_equal(cfg.state_dir, "/var/lib/seep");
@@ -94,6 +95,7 @@ static void test_command_line_wins_over_file(void **state)
 	write_file("# a comment\n[agent]\ninterval = 5s\nwindow = 1h ; another\nno-drill = yes\n"
 		   "state-dir = /srv/seep\nverbose = 1\n");
 	assert_int_equal(parse(&cfg, "--config FILE --interval 2s", &code), 0);
+	rules__free(cfg.rules);
 	assert_true(cfg.interval_s == 2);
 	assert_true(cfg.window_s == 3600);
 	assert_true(cfg.no_drill);
@@ -108,6 +110,7 @@ static void test_file_without_section(void **state)
 
 	write_file("no-bpf = true\nno-drill = off\nmax-processes = 100");
 	assert_int_equal(parse(&cfg, "--config FILE", &code), 0);
+	rules__free(cfg.rules);
 	assert_true(cfg.no_bpf);
 	assert_false(cfg.no_drill);
 	assert_int_equal(cfg.max_processes, 100);
@@ -144,6 +147,11 @@ static void test_bad_files(void **state)
 		{"no-drill = maybe\n", "line 1: 'no-drill = maybe': expected yes or no"},
 		{"verbose = loud\n", "line 1: 'verbose = loud': expected yes or no"},
 		{"just words\n", "line 1: expected key = value"},
+		{"exclude = backup\n", "exclude 'backup': "},
+		{"[rule \"a\"]\nselect = comm=x\nseverity = mild\n",
+		 "line 3: 'severity = mild': expected info, warning or critical"},
+		{"[rule \"a\"]\nreport = no\n", "rule 'a' selects nothing"},
+		{"inspect = 0 24 * * *\n", "inspect '0 24 * * *': the hour must be 0 to 23"},
 		{"interval = 5s\nwindow = 10s\n", "window must be 24 intervals or more"},
 	};
 	struct args args = {.v = {"agent", "--config", path}, .cnt = 3};
@@ -180,7 +188,41 @@ static void test_reload(void **state)
 	unlink(path);
 	assert_int_not_equal(config__reload(&cfg, args.cnt, args.v, why, sizeof(why)), 0);
 	assert_non_null(strstr(why, "No such file"));
+	rules__free(cfg.rules);
 	write_file("");
+}
+
+static void test_rules(void **state)
+{
+	const struct selector_subject backup = {.kind = "process", .comm = "backupd", .pid = 1};
+	char why[RULES_WHY_LEN], text[512];
+	static struct config cfg;
+	json_t *json;
+	int code;
+
+	write_file("exclude = comm=backup*\nexclude = comm=cron\n"
+		   "[rule \"batch jobs\"]\nselect = comm=job*\nreport = no\n");
+	assert_int_equal(config__check_file(path, text, sizeof(text)), 0);
+	assert_int_equal(parse(&cfg, "--config FILE", &code), 0);
+	assert_int_equal(cfg.exclude.cnt, 2);
+	assert_int_equal(rules__forbid(cfg.rules, &backup, why), 1);
+	json = config__to_json(&cfg);
+	assert_int_equal(json_array_size(json_object_get(json, "exclude")), 2);
+	assert_string_equal(json_string_value(json_object_get(
+				    json_array_get(json_object_get(json, "rules"), 0), "name")),
+			    "batch jobs");
+	json_decref(json);
+	rules__free(cfg.rules);
+
+	/* the line's list stands in place of the file's */
+	assert_int_equal(parse(&cfg, "--config FILE --exclude comm=other", &code), 0);
+	assert_int_equal(cfg.exclude.cnt, 1);
+	assert_int_equal(rules__forbid(cfg.rules, &backup, why), 0);
+	rules__free(cfg.rules);
+
+	write_file("windo = 1h\n");
+	assert_true(config__check_file(path, text, sizeof(text)) < 0);
+	assert_non_null(strstr(text, "line 1"));
 }
 
 static void test_help_is_no_error(void **state)
@@ -208,6 +250,7 @@ int main(void)
 		cmocka_unit_test(test_bad_command_lines),
 		cmocka_unit_test(test_bad_files),
 		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_help_is_no_error),
 	};
 

@@ -30,6 +30,7 @@ static const struct cli_command commands[] = {
 	{"inspect", "judge everything that grew afresh, and say why", cmd_inspect},
 	{"trace", "which call stacks own the memory of a process, now", cmd_trace},
 	{"status", "health of the agent", cmd_status},
+	{"config", "what the agent goes by; check a file, read it again", cmd_config},
 	{"doctor", "what this kernel, these privileges and this node allow", cmd_doctor},
 	{"record", "save what the agent has stored as a replay file", cmd_record},
 	{"replay", "run the detector on recorded series", cmd_replay},

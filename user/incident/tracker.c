@@ -387,6 +387,8 @@ static enum incident_severity severity_of(const struct tracker *tr, const struct
 		isnan(v->time_to_limit_lo_s) ? v->time_to_limit_s : v->time_to_limit_lo_s;
 	double growth, size;
 
+	if (f->severity)
+		return *f->severity;
 	if (to_limit_s <= tr->window_s / URGENT_PART)
 		return SEVERITY_CRITICAL;
 	if (to_limit_s > FAR_S)

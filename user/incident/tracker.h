@@ -47,6 +47,7 @@ struct finding {
 	json_t *top;      /* borrowed; may be NULL: kept from before */
 	json_t *sites;    /* array of SITE, shared; the same */
 	json_t *not_seen; /* array of sentences; the same */
+	const enum incident_severity *severity; /* set by the configuration; NULL = the numbers say */
 };
 
 /*

@@ -12,6 +12,7 @@
  *   leaks    all (bool), since_s                              seep.leaks/1
  *   show     id (or unique prefix)                            seep.incident/1
  *   inspect  last_s: not the whole window                     seep.inspect/1
+ *   config   reload (bool)                                    seep.config/1
  *   status                                                    seep.status/1
  *   record   first, count: a page of series                   replay CSV; empty = no more pages
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * answer.c - what the agent tells over its socket: finds the part that answers, and the incidents.
+ * answer.c - what the agent tells over its socket: finds the part that answers.
  *
  * Nothing here changes anything. Shapes are contracts: fields are added, never renamed.
  */
@@ -13,121 +13,6 @@
 #include "series/tape.h"
 
 #define RECORD_PAGE_MAX 256 /* series; about 25 MB at most */
-
-/* ---- leaks, show ------------------------------------------------------------------------- */
-
-static int add_closed(void *ctx, struct incident *in)
-{
-	if (in->state == INCIDENT_CLOSED)
-		json_array_append_new(ctx, incident__to_json(in, 1));
-	incident__free(in);
-	return 0;
-}
-
-static void add_open(void *ctx, const struct incident *in)
-{
-	json_array_append_new(ctx, incident__to_json(in, 1));
-}
-
-/* Open ones come from the tracker, which is always right; closed ones from the history, which is
- * behind by what could not be written yet. */
-static int list_incidents(struct agent *a, int all, double since_s, json_t *list)
-{
-	struct history_query q = {.since_s = since_s};
-
-	tracker__foreach_open(a->tracker, add_open, list);
-	if (!all || !a->history)
-		return 0;
-	return history__query(a->history, &q, add_closed, list);
-}
-
-static int answer_leaks(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why)
-{
-	int all = json_is_true(json_object_get(request, "all")), err;
-	const json_t *since = json_object_get(request, "since_s");
-	json_t *leaks = json_object(), *list = json_array(), *watched, *not_seen;
-
-	err = list_incidents(a, all, json_is_number(since) ? json_number_value(since) : NAN, list);
-	if (err) {
-		buf__printf(why, "the history cannot be read: %s", strerror(-err));
-		json_decref(leaks);
-		json_decref(list);
-		return SEEP_EXIT_FAILED;
-	}
-	watched = json_object();
-	set_u64(watched, "processes", a->procs);
-	set_u64(watched, "cgroups", a->cgroups);
-	set_num(watched, "window_s", a->cfg.window_s);
-	set_num(watched, "since_s", a->start_s);
-	not_seen = answer__not_seen(a);
-	if (all && !a->history)
-		answer__say(not_seen, "closed incidents: there is no history (%s)", a->history_why);
-	set_str(leaks, "schema", "seep.leaks/1");
-	set_num(leaks, "at_s", a->now_s);
-	json_object_set_new(leaks, "watched", watched);
-	json_object_set_new(leaks, "not_seen", not_seen);
-	json_object_set_new(leaks, "incidents", list);
-	*ret_json = leaks;
-	return 0;
-}
-
-struct lookup {
-	const char *prefix;
-	char id[INCIDENT_ID_LEN]; /* of what was found first */
-	json_t *found;
-	unsigned matches;
-};
-
-static void match(struct lookup *l, const struct incident *in)
-{
-	if (strncasecmp(in->id, l->prefix, strlen(l->prefix)))
-		return;
-	if (l->matches && !strcmp(in->id, l->id))
-		return; /* open again, which the history has not taken yet */
-	if (!l->matches++) {
-		memcpy(l->id, in->id, sizeof(l->id));
-		l->found = incident__to_json(in, 0);
-	}
-}
-
-static void match_open(void *ctx, const struct incident *in)
-{
-	match(ctx, in);
-}
-
-static int match_closed(void *ctx, struct incident *in)
-{
-	if (in->state == INCIDENT_CLOSED)
-		match(ctx, in);
-	incident__free(in);
-	return 0;
-}
-
-static int answer_show(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why)
-{
-	const char *id = json_string_value(json_object_get(request, "id"));
-	struct lookup l = {.prefix = id};
-	struct history_query q = {.since_s = NAN, .id_prefix = id};
-
-	if (!id || !*id) {
-		buf__puts(why, "which incident? `seep leaks --all` lists them");
-		return SEEP_EXIT_USAGE;
-	}
-	tracker__foreach_open(a->tracker, match_open, &l);
-	if (a->history)
-		history__query(a->history, &q, match_closed, &l);
-	if (l.matches == 1) {
-		*ret_json = l.found;
-		return 0;
-	}
-	json_decref(l.found);
-	if (l.matches)
-		buf__printf(why, "'%.16s' is the beginning of %u incidents; give more of it", id,
-			    l.matches);
-	else
-		buf__printf(why, "no incident '%.16s'; `seep leaks --all` lists them", id);
-	return SEEP_EXIT_NO_TARGET;
-}
 
 /* ---- inspect ----------------------------------------------------------------------------- */
 
@@ -232,7 +117,7 @@ static const struct {
 	const char *cmd;
 	int (*answer)(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
 } answers[] = {
-	{"top", answer__top},     {"leaks", answer_leaks},     {"show", answer_show},
+	{"top", answer__top},     {"leaks", answer__leaks},     {"show", answer__show},
 	{"inspect", answer_inspect}, {"config", answer_config}, {"status", answer_status},
 };
 

@@ -37,6 +37,8 @@ static inline void set_num(json_t *o, const char *key, double value)
 void answer__say(json_t *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 int answer__top(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
+int answer__leaks(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
+int answer__show(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
 int answer__status(struct agent *a, json_t **ret_json);
 
 #endif /* SEEP_ANSWER_H */

@@ -194,6 +194,26 @@ static void test_leaks_and_show(void **state)
 	json_decref(in);
 }
 
+static void test_leaks_are_chosen(void **state)
+{
+	struct world *w = *state;
+	char request[64];
+
+	world__proc(w, 100, "web", "/app");
+	world__leak(w, 100, "/app");
+	assert_int_equal(leak_cnt(w, "{\"select\":\"comm=w*\"}"), 1);
+	assert_int_equal(leak_cnt(w, "{\"select\":\"comm=w*,pod=*\"}"), 0);
+	assert_int_equal(leak_cnt(w, "{\"severity\":0}"), 1);
+	assert_int_equal(leak_cnt(w, "{\"all\":true,\"until_s\":1}"), 0);
+	snprintf(request, sizeof(request), "{\"until_s\":%.0f}", w->a.now_s);
+	assert_int_equal(leak_cnt(w, request), 1);
+	refused(w, "leaks", "{\"select\":\"colour=red\"}", SEEP_EXIT_USAGE, "colour");
+
+	world__idle(w, 30);
+	assert_int_equal(leak_cnt(w, "{}"), 0);
+	assert_int_equal(leak_cnt(w, "{\"all\":true,\"select\":\"comm=web\"}"), 1);
+}
+
 static void test_show_refuses(void **state)
 {
 	struct world *w = *state;
@@ -302,6 +322,7 @@ int main(void)
 		WORLD_TEST(test_top_by),
 		WORLD_TEST(test_ended_processes_are_not_shown),
 		WORLD_TEST(test_leaks_and_show),
+		WORLD_TEST(test_leaks_are_chosen),
 		WORLD_TEST(test_show_refuses),
 		WORLD_TEST(test_record_pages),
 		WORLD_TEST(test_status),

@@ -21,12 +21,17 @@
 
 struct leaks_options {
 	const char *socket;
-	double since_s; /* before now; NAN = not given */
+	double since_s, until_s; /* before now; NAN = not given */
+	const char *where;
+	const char *pod, *ns, *workload, *comm;
+	int severity;
 	int all;
 	int json;
 	int exit_code;
 	int color;
 };
+
+static const char *const severities[] = {"info", "warning", "critical", NULL};
 
 static int parse(int argc, char **argv, struct leaks_options *opt, int *ret_exit)
 {
@@ -34,6 +39,17 @@ static int parse(int argc, char **argv, struct leaks_options *opt, int *ret_exit
 		{"all", 'a', OPTION_FLAG, NULL, &opt->all, "closed ones too", NULL},
 		{"since", 's', OPTION_DURATION, "DURATION", &opt->since_s,
 		 "all that were open within this time, such as 24h", NULL},
+		{"until", 'u', OPTION_DURATION, "DURATION", &opt->until_s,
+		 "only those opened longer ago than this", NULL},
+		{"where", 'w', OPTION_STRING, "SELECTOR", &opt->where,
+		 "only what this selects, such as\n\"namespace=shop,comm!=nginx\"", NULL},
+		{"pod", 0, OPTION_STRING, "GLOB", &opt->pod, "only of these pods", NULL},
+		{"namespace", 0, OPTION_STRING, "GLOB", &opt->ns, "only in these namespaces", NULL},
+		{"workload", 0, OPTION_STRING, "GLOB", &opt->workload,
+		 "only of these workloads (kind/name)", NULL},
+		{"comm", 0, OPTION_STRING, "GLOB", &opt->comm, "only of these programs", NULL},
+		{"severity", 0, OPTION_CHOICE, "info|warning|critical", &opt->severity,
+		 "only of this severity or worse", severities},
 		{"exit-code", 'e', OPTION_FLAG, NULL, &opt->exit_code,
 		 "exit with 3 if a leak is open", NULL},
 		{"json", 'j', OPTION_FLAG, NULL, &opt->json, "print seep.leaks/1", NULL},
@@ -51,13 +67,44 @@ static int parse(int argc, char **argv, struct leaks_options *opt, int *ret_exit
 	return options__parse(&options, argc, argv, ret_exit);
 }
 
+static void add_term(struct buf *select, const char *key, const char *glob)
+{
+	if (glob)
+		buf__printf(select, "%s%s=%s", select->len ? "," : "", key, glob);
+}
+
+/* What is chosen by options of its own joins the selector. */
+static void write_select(const struct leaks_options *opt, struct buf *select)
+{
+	if (opt->where)
+		buf__puts(select, opt->where);
+	add_term(select, "pod", opt->pod);
+	add_term(select, "namespace", opt->ns);
+	add_term(select, "workload", opt->workload);
+	add_term(select, "comm", opt->comm);
+}
+
+static int wants_closed(const struct leaks_options *opt)
+{
+	return opt->all || isfinite(opt->since_s) || isfinite(opt->until_s);
+}
+
 static json_t *request_args(const struct leaks_options *opt)
 {
-	json_t *args = json_pack("{s:b}", "all", opt->all || isfinite(opt->since_s));
+	json_t *args = json_pack("{s:b, s:i}", "all", wants_closed(opt), "severity",
+				 opt->severity);
+	struct buf select = {0};
 
-	if (args && isfinite(opt->since_s))
+	if (isfinite(opt->since_s))
 		json_object_set_new(args, "since_s",
 				    json_integer(clock__wall_s() - opt->since_s));
+	if (isfinite(opt->until_s))
+		json_object_set_new(args, "until_s",
+				    json_integer(clock__wall_s() - opt->until_s));
+	write_select(opt, &select);
+	if (select.len)
+		json_object_set_new(args, "select", json_string(select.data));
+	buf__free(&select);
 	return args;
 }
 
@@ -135,14 +182,21 @@ static int print_table(const json_t *body, const struct style *s, struct buf *ou
 	return err;
 }
 
-static void print_none(const json_t *body, int all, struct buf *out)
+static int is_choosy(const struct leaks_options *opt)
+{
+	return opt->where || opt->pod || opt->ns || opt->workload || opt->comm || opt->severity;
+}
+
+static void print_none(const json_t *body, const struct leaks_options *opt, struct buf *out)
 {
 	double processes = field__num(body, "watched.processes");
 	double cgroups = field__num(body, "watched.cgroups");
 	double watched_s = field__num(body, "at_s") - field__num(body, "watched.since_s");
 	char text[FIELD_TEXT];
 
-	buf__puts(out, all ? "No leaks, now or before" : "No leaks");
+	buf__puts(out, wants_closed(opt) ? "No leaks, now or before" : "No leaks");
+	if (is_choosy(opt))
+		buf__puts(out, " that these options choose");
 	if (!isfinite(processes)) {
 		buf__puts(out, " known; what was watched, the agent does not say.\n");
 		return;
@@ -168,14 +222,14 @@ static int print_text(const json_t *body, const struct leaks_options *opt)
 	if (field__cnt(body, "incidents"))
 		out.err = print_table(body, &s, &out);
 	else
-		print_none(body, opt->all || isfinite(opt->since_s), &out);
+		print_none(body, opt, &out);
 	label__not_seen(&out, body, &s);
 	return render__print(&out);
 }
 
 int cmd_leaks(int argc, char **argv)
 {
-	struct leaks_options opt = {.since_s = NAN};
+	struct leaks_options opt = {.since_s = NAN, .until_s = NAN};
 	json_t *body = NULL;
 	size_t leaks;
 	int code;

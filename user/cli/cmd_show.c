@@ -320,6 +320,24 @@ static void print_timeline(const json_t *in, const struct style *s, struct buf *
 	}
 }
 
+static void print_related(const json_t *in, const struct style *s, struct buf *out)
+{
+	const json_t *ids = field__get(in, "related"), *why = field__get(in, "related_by");
+	struct buf line = {0};
+	size_t i;
+
+	if (!json_array_size(ids))
+		return;
+	heading(out, "Related incidents", s);
+	for (i = 0; i < json_array_size(ids); i++) {
+		buf__printf(&line, "%s  %s", field__str(json_array_get(ids, i), "", "?"),
+			    field__str(json_array_get(why, i), "", ""));
+		buf__puts(out, "  ");
+		clipped_line(out, line.len ? line.data : "?", s);
+		buf__free(&line);
+	}
+}
+
 static int print_incident(const json_t *in, const struct show_options *opt)
 {
 	struct buf out = {0};
@@ -335,7 +353,7 @@ static int print_incident(const json_t *in, const struct show_options *opt)
 	print_object(in, &s, &out);
 	print_top(in, &s, &out);
 	print_timeline(in, &s, &out);
-	print_list(field__get(in, "related"), "Related incidents", &s, &out);
+	print_related(in, &s, &out);
 	print_list(field__get(in, "not_seen"), "Not seen", &s, &out);
 	return render__print(&out);
 }

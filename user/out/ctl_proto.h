@@ -9,7 +9,8 @@
  *
  *   cmd      further members of the request                   body
  *   top      by ("process"|"cgroup"|"pod"), n                 seep.top/1
- *   leaks    all (bool), since_s                              seep.leaks/1
+ *   leaks    all (bool), since_s, until_s, select (selector),  seep.leaks/1
+ *            severity (at least: 0 to 2)
  *   show     id (or unique prefix)                            seep.incident/1
  *   inspect  last_s: not the whole window                     seep.inspect/1
  *   config   reload (bool)                                    seep.config/1

@@ -113,11 +113,47 @@ kernel-tests: $(KERNEL_TESTS)
 workloads: $(WORKLOADS)
 benches: $(BENCHES)
 
-# All four rings; what cannot run says why. The native rings run under ASan and UBSan.
+# Coverage-guided fuzzers of every parser: clang's libFuzzer, under ASan and UBSan.
+FUZZERS    := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_FLAGS := -g -O1 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter \
+	      -DSEEP_VERSION='"$(VERSION)"' -fsanitize=fuzzer-no-link,address,undefined \
+	      -fno-sanitize-recover=undefined
+
+build/fuzz/obj/%.o: %.c | $(SKELS)
+	$(call msg,FUZZ-CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
+
+build/fuzz/libseep.a: $(USER_SRCS:%.c=build/fuzz/obj/%.o)
+	$(call msg,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o build/fuzz/libseep.a
+	$(call msg,FUZZER,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $^ $(LDLIBS) -o $@
+
+# Binary seeds are made, text ones stand in tests/fuzz/seeds.
+build/fuzz/seeds/fuzz_elf/tiny: tests/fuzz/seed.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -nostdlib -static -O1 -g -fno-stack-protector $< -o $@
+
+build/fuzz/seeds/fuzz_cfi/tiny: build/fuzz/seeds/fuzz_elf/tiny
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '\000' >$@ && objcopy -O binary -j .eh_frame $< $@.raw && cat $@.raw >>$@ && rm $@.raw
+
+# Empty where clang's runtime for it is not installed: the ring says so.
+.PHONY: fuzzers fuzz
+fuzzers: $(if $(wildcard $(shell $(CLANG) -print-runtime-dir)/libclang_rt.fuzzer-*.a),$(FUZZERS) \
+	build/fuzz/seeds/fuzz_elf/tiny build/fuzz/seeds/fuzz_cfi/tiny)
+
+fuzz: fuzzers
+	$(Q)FUZZ_S=$(or $(FUZZ_S),1800) tests/run.sh fuzz
+
+# All rings; what cannot run says why. The native rings run under ASan and UBSan.
 .PHONY: test
 test: all
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit-tests
-	$(Q)$(MAKE) --no-print-directory kernel-tests workloads benches replay-gen
+	$(Q)$(MAKE) --no-print-directory kernel-tests workloads benches replay-gen fuzzers
 	$(Q)tests/run.sh
 
 # ---- benches ------------------------------------------------------------------------------
@@ -192,6 +228,7 @@ help:
 	@echo 'make run       deps, build, start the agent and show `seep top` (as root)'
 	@echo 'make demo      one minute: a leaking program among healthy ones (as root)'
 	@echo 'make test      all test rings; the last line counts them (as root for all of them)'
+	@echo 'make fuzz      every fuzzer for FUZZ_S=1800 seconds'
 	@echo 'make bench     print every figure the README claims'
 	@echo 'make install   DESTDIR= PREFIX=$(PREFIX)'
 	@echo 'make clean'

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# run.sh - runs the test rings and adds them up: tests/run.sh [unit] [replay] [kernel] [e2e]
+# run.sh - runs the test rings and adds them up: tests/run.sh [unit] [replay] [fuzz] [kernel] [e2e]
 #
 #   unit    build/san/tests/unit/*, cmocka, with ASan and UBSan
 #   replay  recorded and generated series through the detector
+#   fuzz    build/fuzz/*, every parser on its seeds, what was found before, and FUZZ_S (2) seconds
+#           of new input
 #   kernel  build/tests/kernel/*, cmocka, as root: known workloads, exact numbers
 #   e2e     the agent and the CLI beside real programs, as root
 #
@@ -112,6 +114,41 @@ ring_replay() {
 		ACCURACY=build/bench/accuracy tests/replay/run.sh
 }
 
+# Inputs that were found to be new are kept below build/ and used again.
+fuzz_one() {
+	local name=$1 grown=build/fuzz/corpus/$1 seeds="" dir
+
+	mkdir -p "$grown"
+	for dir in tests/fuzz/seeds/$1 build/fuzz/seeds/$1; do
+		[ ! -d "$dir" ] || seeds="$seeds $dir"
+	done
+	# shellcheck disable=SC2086
+	if ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 "build/fuzz/$name" -timeout=10 \
+		-rss_limit_mb=2048 -max_len=65536 -max_total_time="${FUZZ_S:-2}" \
+		-artifact_prefix="build/fuzz/$name-" "$grown" $seeds; then
+		echo "1 passed, 0 failed, 0 skipped"
+	else
+		echo "0 passed, 1 failed, 0 skipped"
+	fi
+}
+
+ring_fuzz() {
+	local source name
+
+	PROGRAM_TIMEOUT_S=$((${FUZZ_S:-2} + 120))
+	export -f fuzz_one
+	for source in tests/fuzz/fuzz_*.c; do
+		name=$(basename "$source" .c)
+		if [ -x "build/fuzz/$name" ]; then
+			run "fuzz/${name#fuzz_}" count_script bash -c "fuzz_one $name"
+		else
+			skip_all "fuzz/${name#fuzz_}" "clang's fuzzer runtime is missing (libclang-rt-dev)"
+		fi
+	done
+	PROGRAM_TIMEOUT_S=300
+	rm -rf /dev/shm/seep-fuzz-*
+}
+
 ring_kernel() {
 	if [ "$(id -u)" -ne 0 ]; then
 		skip_all kernel "loading BPF programs needs root"
@@ -122,12 +159,12 @@ ring_kernel() {
 
 ring_e2e() { PROGRAM_TIMEOUT_S=600 run e2e count_script tests/e2e/run.sh; }
 
-[ $# -gt 0 ] || set -- unit replay kernel e2e
+[ $# -gt 0 ] || set -- unit replay fuzz kernel e2e
 for ring; do
 	case $ring in
-	unit | replay | kernel | e2e) "ring_$ring" ;;
+	unit | replay | fuzz | kernel | e2e) "ring_$ring" ;;
 	*)
-		sed -n '4,9s/^# \{0,1\}//p' "$0" >&2
+		sed -n '4,11s/^# \{0,1\}//p' "$0" >&2
 		exit 2
 		;;
 	esac

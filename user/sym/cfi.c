@@ -573,8 +573,10 @@ static const struct cie *find_cie(const struct cfi *c, uint32_t section, uint64_
 		else
 			hi = mid;
 	}
+	if (lo == c->cie_cnt)
+		return NULL;
 	cie = &c->cies[lo];
-	return lo < c->cie_cnt && cie->section == section && cie->offset == offset ? cie : NULL;
+	return cie->section == section && cie->offset == offset ? cie : NULL;
 }
 
 /* `in` stands behind the FDE's pointer to its CIE. -EINVAL: left out. */

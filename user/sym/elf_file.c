@@ -305,8 +305,10 @@ uint16_t elf_file__machine(const struct elf_file *e)
 static const Elf64_Phdr *segment_at(const struct elf_file *e, uint64_t vaddr)
 {
 	const Elf64_Phdr *p;
+	size_t i;
 
-	for (p = e->segments; p != e->segments + e->segment_cnt; p++) {
+	for (i = 0; i < e->segment_cnt; i++) {
+		p = &e->segments[i];
 		if (p->p_type == PT_LOAD && vaddr >= p->p_vaddr &&
 		    vaddr - p->p_vaddr < p->p_filesz)
 			return p;
@@ -338,10 +340,12 @@ int elf_file__segment_end(const struct elf_file *e, uint64_t vaddr, uint64_t *re
 int elf_file__offset_to_vaddr(const struct elf_file *e, uint64_t offset, uint64_t *ret_vaddr)
 {
 	const Elf64_Phdr *p;
+	size_t i;
 	int pass;
 
 	for (pass = 0; pass < 2; pass++) {
-		for (p = e->segments; p != e->segments + e->segment_cnt; p++) {
+		for (i = 0; i < e->segment_cnt; i++) {
+			p = &e->segments[i];
 			if (p->p_type != PT_LOAD || !!(p->p_flags & PF_X) == pass ||
 			    offset < p->p_offset || offset - p->p_offset >= p->p_filesz)
 				continue;
@@ -360,8 +364,10 @@ const void *elf_file__bytes(const struct elf_file *e, uint64_t offset, size_t le
 int elf_file__eh_frame_hdr(const struct elf_file *e, uint64_t *ret_vaddr, uint64_t *ret_size)
 {
 	const Elf64_Phdr *p;
+	size_t i;
 
-	for (p = e->segments; p != e->segments + e->segment_cnt; p++) {
+	for (i = 0; i < e->segment_cnt; i++) {
+		p = &e->segments[i];
 		if (p->p_type != PT_GNU_EH_FRAME)
 			continue;
 		*ret_vaddr = p->p_vaddr;
@@ -376,8 +382,10 @@ int elf_file__eh_frame_hdr(const struct elf_file *e, uint64_t *ret_vaddr, uint64
 static const Elf64_Shdr *find_section(const struct elf_file *e, const char *name)
 {
 	const Elf64_Shdr *s;
+	size_t i;
 
-	for (s = e->sections; s != e->sections + e->section_cnt; s++) {
+	for (i = 0; i < e->section_cnt; i++) {
+		s = &e->sections[i];
 		if (s->sh_type != SHT_NOBITS && s->sh_type != SHT_NULL && s->sh_size &&
 		    s->sh_name < e->section_names_len &&
 		    !strcmp(e->section_names + s->sh_name, name))
@@ -478,8 +486,10 @@ int elf_file__debuglink(struct elf_file *e, const char **ret_name, uint32_t *ret
 static const Elf64_Shdr *section_of_type(const struct elf_file *e, uint32_t type)
 {
 	const Elf64_Shdr *s;
+	size_t i;
 
-	for (s = e->sections; s != e->sections + e->section_cnt; s++) {
+	for (i = 0; i < e->section_cnt; i++) {
+		s = &e->sections[i];
 		if (s->sh_type == type)
 			return s;
 	}

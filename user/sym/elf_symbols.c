@@ -156,8 +156,10 @@ int elf_symbols__by_name(const struct elf_symbols *s, const char *name,
 			 struct elf_symbol *ret_symbol)
 {
 	const struct entry *e, *found = NULL;
+	size_t i;
 
-	for (e = s->entries; e != s->entries + s->cnt; e++) {
+	for (i = 0; i < s->cnt; i++) {
+		e = &s->entries[i];
 		if (!e->is_probeable || (found && e->is_hidden) || strcmp(e->name, name))
 			continue;
 		found = e;

@@ -13,15 +13,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/capability.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent.h"
 #include "agent_state.h"
+#include "base/caps.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "probe/feat.h"
 
 #define HOUSEKEEPING_TICKS 60
 #define HISTORY_ROWS_MAX   100000
@@ -359,6 +363,27 @@ static int make_probes(struct agent *a)
 	return 0;
 }
 
+/*
+ * From here on only what polls and closer looks need: BPF, perf for return probes' stacks, reading
+ * /proc of others, and deleted files through map_files. A state directory of somebody else's wants
+ * one more, and so do probes where there is no uprobe_multi.
+ */
+static void drop_privileges(const struct agent *a)
+{
+	uint64_t keep = CAPS_BIT(CAP_BPF) | CAPS_BIT(CAP_PERFMON) | CAPS_BIT(CAP_SYS_PTRACE) |
+			CAPS_BIT(CAP_DAC_READ_SEARCH) | CAPS_BIT(CAP_CHECKPOINT_RESTORE);
+	struct stat st;
+	int err;
+
+	if (!stat(a->cfg.state_dir, &st) && st.st_uid != geteuid())
+		keep |= CAPS_BIT(CAP_DAC_OVERRIDE);
+	if (!a->cfg.no_bpf && !feat__has_uprobe_multi())
+		keep |= CAPS_BIT(CAP_SYS_ADMIN);
+	err = caps__keep(keep);
+	if (err)
+		log_warn("cannot drop privileges: %s, going on with all of them", strerror(-err));
+}
+
 /* Without BPF there is nothing to look with; the incidents say so. */
 static int make_drill(struct agent *a)
 {
@@ -432,8 +457,10 @@ int agent__new(const struct config *cfg, int argc, char **argv, struct agent **r
 	err = make_probes(a);
 	if (!err)
 		err = make_loop(a);
-	if (!err)
+	if (!err) {
+		drop_privileges(a); /* threads begin below */
 		err = make_store(a);
+	}
 	if (!err)
 		err = restore(a);
 	if (!err)

@@ -2,6 +2,7 @@
 """agent_cases.py - what the agent has to survive: SIGKILL, bad state, bad clients, an early end."""
 import contextlib
 import os
+import pathlib
 import random
 import re
 import signal
@@ -253,7 +254,21 @@ def check_http(directory):
             expect("going on without HTTP" in taken.log.read_text(), "a taken port is not told")
 
 
+def check_privileges(directory):
+    """Every thread keeps only what the work needs, and nothing can be gained again."""
+    needed = {39, 38, 19, 2, 40}  # BPF, PERFMON, SYS_PTRACE, DAC_READ_SEARCH, CHECKPOINT_RESTORE
+    with Agent(directory) as agent:
+        wait_for("a poll", lambda: agent.polls() >= 1, SETTLE_S)
+        for path in pathlib.Path(f"/proc/{agent.pid}/task").glob("*/status"):
+            status = dict(line.split(":", 1) for line in path.read_text().splitlines())
+            effective = int(status["CapEff"], 16)
+            kept = {bit for bit in range(64) if effective >> bit & 1}
+            expect(kept <= needed, f"{path}: keeps {sorted(kept - needed)}")
+            expect(status["NoNewPrivs"].strip() == "1", f"{path}: can gain privileges")
+
+
 CASES = {
+    "privileges are dropped after the start": check_privileges,
     "health and metrics over HTTP": check_http,
     "its own process is in its table, and SIGTERM leaves no socket": check_clean_end,
     "a second agent refuses": check_second_agent,

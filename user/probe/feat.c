@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include <linux/types.h>
@@ -276,6 +277,15 @@ static void check_meminfo(struct checks *c)
 		    available_kib / 1024);
 	else
 		add(c, "node memory", FEAT_DEGRADED, means, "mount /proc", "/proc/meminfo unreadable");
+}
+
+int feat__has_uprobe_multi(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id = btf ? btf__find_by_name_kind(btf, "bpf_uprobe_multi_link", BTF_KIND_STRUCT) : -1;
+
+	btf__free(btf);
+	return id > 0;
 }
 
 int feat__check(struct feat_check *checks, int cap)

@@ -24,6 +24,10 @@ struct feat_check {
 
 #define FEAT_CHECKS_MAX 48
 
+/* Can uprobe_multi links be made (6.6)? Without them allocator probes are perf events, which want
+ * CAP_SYS_ADMIN. Reads the kernel's BTF: some 30 ms. */
+int feat__has_uprobe_multi(void);
+
 /* Run all checks (about 50 ms; needs no agent). Returns how many were filled. */
 int feat__check(struct feat_check *checks, int cap);
 

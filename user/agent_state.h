@@ -156,7 +156,8 @@ json_t *inspect__last(const struct agent *a);
 /* ctl_handler_fn: top, leaks, show, status, record. */
 int answer__handle(void *ctx, const char *cmd, const json_t *request, struct buf *body);
 /* http_handler_fn: /healthz, /readyz, /metrics. */
-int answer__http(void *ctx, const char *path, struct buf *body, const char **ret_type);
+int answer__http(void *ctx, const struct http_request *rq, struct buf *body,
+		 const char **ret_type);
 /* The n most interesting rows by "process" or "cgroup", as in seep.top/1. NULL: out of memory. */
 json_t *answer__rows(struct agent *a, const char *by, unsigned n);
 /* What is not being seen, one sentence each. */

@@ -165,8 +165,10 @@ static void metrics(struct agent *a, struct buf *b)
 	list_processes(a, b);
 }
 
-int answer__http(void *ctx, const char *path, struct buf *body, const char **ret_type)
+int answer__http(void *ctx, const struct http_request *rq, struct buf *body,
+		 const char **ret_type)
 {
+	const char *path = rq->path;
 	struct agent *a = ctx;
 	int fresh = a->seq && !a->poll_err;
 

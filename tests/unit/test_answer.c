@@ -292,9 +292,10 @@ static void test_status(void **state)
 
 static int get(struct world *w, const char *path, struct buf *body)
 {
+	const struct http_request rq = {.path = path, .accept = ""};
 	const char *type = NULL;
 
-	return answer__http(&w->a, path, body, &type);
+	return answer__http(&w->a, &rq, body, &type);
 }
 
 static void test_http(void **state)

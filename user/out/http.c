@@ -92,6 +92,13 @@ static int listen_on(const char *address, unsigned *ret_port)
 
 /* ---- requests ---------------------------------------------------------------------------- */
 
+static const char *header(struct MHD_Connection *c, const char *name)
+{
+	const char *value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
+
+	return value ? value : "";
+}
+
 static enum MHD_Result send_body(struct MHD_Connection *c, unsigned status, const char *type,
 				 const struct buf *body)
 {
@@ -115,6 +122,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 				  const char *method, const char *version, const char *upload,
 				  size_t *upload_size, void **state)
 {
+	struct http_request rq = {.path = url, .accept = header(c, "Accept")};
 	const char *type = "text/plain; charset=utf-8";
 	struct http *h = cls;
 	struct buf body = {0};
@@ -135,7 +143,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 		status = MHD_HTTP_METHOD_NOT_ALLOWED;
 		buf__puts(&body, "only GET and HEAD\n");
 	} else {
-		status = h->handler(h->ctx, url, &body, &type);
+		status = h->handler(h->ctx, &rq, &body, &type);
 	}
 	if (body.err)
 		status = MHD_HTTP_INTERNAL_SERVER_ERROR;

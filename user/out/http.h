@@ -16,8 +16,14 @@
 
 struct http;
 
+/* What a handler may look at; the strings live for the call. */
+struct http_request {
+	const char *path;
+	const char *accept; /* the header, or "" */
+};
+
 /* Fill body and *ret_type; returns the HTTP status (200, 404, 503). */
-typedef int (*http_handler_fn)(void *ctx, const char *path, struct buf *body,
+typedef int (*http_handler_fn)(void *ctx, const struct http_request *rq, struct buf *body,
 			       const char **ret_type);
 
 /*

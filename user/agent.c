@@ -82,6 +82,7 @@ static int poll_kernel(struct agent *a)
 		a->polls_failed++;
 		return err;
 	}
+	a->polled_s = a->now_s;
 	drain_events(a, 0);
 	census__take(a, samples, cnt);
 	return 0;
@@ -208,19 +209,21 @@ static void on_reload(void *ctx, uint32_t epoll_events)
 	agent__reload(ctx, why, sizeof(why));
 }
 
-/* ---- incidents in the log ---------------------------------------------------------------- */
+/* ---- incidents that opened or closed --------------------------------------------------- */
 
 static void on_incident(void *ctx, const struct incident *in)
 {
 	const struct incident_object *o = &in->object;
 	char grown[16], left[24];
+	struct agent *a = ctx;
 
-	(void)ctx;
 	if (in->state == INCIDENT_CLOSED) {
+		a->closed_cnt[in->severity]++;
 		log_info("incident %s closed: %s", in->id,
 			 in->close_reason ? in->close_reason : "over");
 		return;
 	}
+	a->opened_cnt[in->severity]++;
 	units__format_bytes(in->verdict.growth_bytes, grown, sizeof(grown));
 	units__format_duration(in->verdict.time_to_limit_s, left, sizeof(left));
 	log_warn("incident %s: '%s' (%s %u) leaks: %s grown, %s to the limit; `seep show %s`",

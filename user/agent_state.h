@@ -89,6 +89,9 @@ struct agent {
 	uint64_t short_lived;    /* ended without having been polled */
 	uint64_t ticks_late;     /* a whole interval or more after their time */
 	uint64_t polls_failed;
+	double polled_s;         /* when the last good poll was made; 0 = none yet */
+	uint64_t opened_cnt[SEVERITY_CRITICAL + 1], closed_cnt[SEVERITY_CRITICAL + 1]; /* incidents */
+	uint64_t probe_hits, probe_cost_ns; /* of all closer looks since the start */
 	int poll_err;            /* of the last poll */
 	uint64_t tick_ns, tick_max_ns;
 	unsigned procs, cgroups, detectors;

@@ -13,6 +13,7 @@
 
 #include "agent_state.h"
 #include "base/buf.h"
+#include "out/metrics.h"
 
 /* Unknown is null, never a made-up number. */
 static inline void set_str(json_t *o, const char *key, const char *value)
@@ -40,5 +41,10 @@ int answer__top(struct agent *a, const json_t *request, json_t **ret_json, struc
 int answer__leaks(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
 int answer__show(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
 int answer__status(struct agent *a, json_t **ret_json);
+
+/* Parts of the status that metrics tell as well: {name: number}, maps as {name: {used, max}}. */
+json_t *answer__events(struct agent *a);
+json_t *answer__dropped(struct agent *a);
+json_t *answer__maps(struct agent *a);
 
 #endif /* SEEP_ANSWER_H */

@@ -97,31 +97,38 @@ static json_t *status_probes(const struct poller_stats *p)
 	return o;
 }
 
-static json_t *status_events(const struct agent *a, const struct poller_stats *p)
+json_t *answer__events(struct agent *a)
 {
+	struct poller_stats p;
 	json_t *o = json_object();
 	size_t i;
 
+	poller__stats(a->poller, &p);
 	for (i = 0; i < sizeof(stat_names) / sizeof(stat_names[0]); i++)
-		set_u64(o, stat_names[i].name, p->stat[stat_names[i].stat]);
+		set_u64(o, stat_names[i].name, p.stat[stat_names[i].stat]);
 	set_u64(o, "short_lived", a->short_lived);
 	return o;
 }
 
-static json_t *status_dropped(const struct agent *a, const struct poller_stats *p,
-			      const struct store_stats *st, const struct who_stats *who)
+json_t *answer__dropped(struct agent *a)
 {
+	struct poller_stats p;
+	struct store_stats store;
+	struct who_stats who;
 	json_t *o = json_object();
 	size_t i;
 
+	poller__stats(a->poller, &p);
+	store__stats(a->store, &store);
+	who__stats(a->who, &who);
 	for (i = 0; i < sizeof(drop_names) / sizeof(drop_names[0]); i++)
-		set_u64(o, drop_names[i].name, p->stat[drop_names[i].stat]);
-	set_u64(o, "proc_unreadable", p->proc_errors);
-	set_u64(o, "series_evicted", st->evicted);
-	set_u64(o, "series_full", st->dropped);
-	set_u64(o, "process_names_full", who->dropped_procs);
-	set_u64(o, "cgroup_names_full", who->dropped_cgroups);
-	set_u64(o, "names_vanished", who->vanished);
+		set_u64(o, drop_names[i].name, p.stat[drop_names[i].stat]);
+	set_u64(o, "proc_unreadable", p.proc_errors);
+	set_u64(o, "series_evicted", store.evicted);
+	set_u64(o, "series_full", store.dropped);
+	set_u64(o, "process_names_full", who.dropped_procs);
+	set_u64(o, "cgroup_names_full", who.dropped_cgroups);
+	set_u64(o, "names_vanished", who.vanished);
 	set_u64(o, "restart_joins_full", a->limbo_dropped);
 	set_u64(o, "incidents_full", tracker__dropped(a->tracker));
 	return o;
@@ -143,14 +150,16 @@ static json_t *fill(uint64_t used, uint64_t max)
 	return o;
 }
 
-static json_t *status_maps(struct agent *a, const struct poller_stats *p)
+json_t *answer__maps(struct agent *a)
 {
+	struct poller_stats p;
 	unsigned cgroups = 0;
 	json_t *o = json_object();
 
+	poller__stats(a->poller, &p);
 	poller__cgroups(a->poller, count_entry, &cgroups);
-	json_object_set_new(o, "seep_procs", fill(p->procs, p->max_procs));
-	json_object_set_new(o, "seep_cgroups", fill(cgroups, p->max_cgroups));
+	json_object_set_new(o, "seep_procs", fill(p.procs, p.max_procs));
+	json_object_set_new(o, "seep_cgroups", fill(cgroups, p.max_cgroups));
 	return o;
 }
 
@@ -320,11 +329,9 @@ int answer__status(struct agent *a, json_t **ret_json)
 	json_t *o = json_object(), *problems;
 	struct poller_stats poller;
 	struct store_stats store;
-	struct who_stats who;
 
 	poller__stats(a->poller, &poller);
 	store__stats(a->store, &store);
-	who__stats(a->who, &who);
 	problems = status_problems(a, &poller);
 	set_str(o, "schema", "seep.status/1");
 	set_num(o, "at_s", a->now_s);
@@ -340,9 +347,9 @@ int answer__status(struct agent *a, json_t **ret_json)
 	json_object_set_new(o, "problems", problems);
 	json_object_set_new(o, "not_seen", answer__not_seen(a));
 	json_object_set_new(o, "probes", status_probes(&poller));
-	json_object_set_new(o, "events", status_events(a, &poller));
-	json_object_set_new(o, "dropped", status_dropped(a, &poller, &store, &who));
-	json_object_set_new(o, "maps", status_maps(a, &poller));
+	json_object_set_new(o, "events", answer__events(a));
+	json_object_set_new(o, "dropped", answer__dropped(a));
+	json_object_set_new(o, "maps", answer__maps(a));
 	json_object_set_new(o, "tracked", status_tracked(a, &store));
 	json_object_set_new(o, "poll", status_poll(a));
 	json_object_set_new(o, "journal", status_journal(a));

@@ -320,6 +320,8 @@ static void read_cgroup(struct agent *a, struct watch *w)
 	w->file_bytes = u.file_bytes;
 	w->signal_bytes = cgroup_usage__signal_bytes(&u);
 	w->limit_bytes = u.nearest_limit_bytes;
+	w->oom_kills = u.oom_kills;
+	w->limit_hits = u.limit_hits;
 	w->headroom_bytes = u.headroom_bytes < a->node_available_bytes ? u.headroom_bytes :
 									 a->node_available_bytes;
 }

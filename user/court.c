@@ -395,6 +395,10 @@ void court__hear(void *ctx, const struct drill_result *r)
 		return; /* ended meanwhile */
 	json_decref(w->not_seen);
 	w->not_seen = json_incref(r->not_seen);
+	if (r->cost_ns > w->drill_cost_ns)
+		a->probe_cost_ns += r->cost_ns - w->drill_cost_ns;
+	if (r->hits > w->drill_hits)
+		a->probe_hits += r->hits - w->drill_hits;
 	w->drill_slices = r->slices;
 	w->drill_cost_share = r->cost_share;
 	w->drill_duty_share = r->duty_share;

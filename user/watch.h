@@ -46,6 +46,7 @@ struct watch {
 	uint64_t identity;                  /* hash of what makes a restarted process the same */
 	uint32_t uid, ppid, threads;
 	uint32_t procs;                     /* cgroups: processes in it */
+	uint64_t oom_kills, limit_hits;     /* cgroups: as the kernel counts them; UINT64_MAX = unknown */
 	uint32_t shmem_holders;             /* cgroups: ...of which have shared memory to speak of */
 	json_t *sites;                      /* what the drill found last, or NULL */
 	json_t *not_seen;                   /* what it could not see, or NULL */

@@ -295,7 +295,23 @@ static int get(struct world *w, const char *path, struct buf *body)
 	const struct http_request rq = {.path = path, .accept = ""};
 	const char *type = NULL;
 
+	buf__consume(body, body->len);
 	return answer__http(&w->a, &rq, body, &type);
+}
+
+static unsigned count(const char *text, const char *what)
+{
+	unsigned cnt = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		cnt++;
+	return cnt;
+}
+
+static void has(const struct buf *body, const char *what)
+{
+	if (!strstr(body->data, what))
+		fail_msg("no '%s' in\n%s", what, body->data);
 }
 
 static void test_http(void **state)
@@ -309,10 +325,53 @@ static void test_http(void **state)
 	world__proc(w, 100, "web", "/app");
 	world__leak(w, 100, "/app");
 	assert_int_equal(get(w, "/readyz", &body), 200);
-	buf__consume(&body, body.len);
 	assert_int_equal(get(w, "/metrics", &body), 200);
-	assert_non_null(strstr(body.data, "\nseep_incidents_open 1\n"));
-	assert_non_null(strstr(body.data, "seep_process_leaking{pid=\"100\",comm=\"web\""));
+	has(&body, "\nseep_incidents_open 1\n");
+	has(&body, "\nseep_incidents{state=\"open\",severity=\"warning\"} 1\n");
+	has(&body, "seep_process_leaking{pid=\"100\",comm=\"web\",cgroup=\"/app\"} 1\n");
+	has(&body, "comm=\"web\",cgroup=\"/app\",verdict=\"leak\",class=\"leak\"} 1\n");
+	has(&body, "seep_cgroup_memory_bytes{cgroup=\"/app\"} ");
+	buf__free(&body);
+}
+
+/* As many series as were asked for, but every suspect, however small beside the others. */
+static void test_metrics_are_bounded(void **state)
+{
+	struct proc_sample s[12];
+	struct world *w = *state;
+	struct buf body = {0};
+	unsigned i;
+
+	for (i = 0; i < 12; i++) {
+		world__proc(w, 200 + i, "idle", "/idle");
+		s[i] = sized(200 + i, "idle", (900 + i) * MIB);
+	}
+	world__proc(w, 100, "web", "/app");
+	world__leak(w, 100, "/app");
+	s[11] = sized(100, "web", 590 * MIB);
+	world__tick(w, s, 12);
+	for (i = 0; i < 3; i++) {
+		w->a.cfg.metrics_top = i * 3;
+		assert_int_equal(get(w, "/metrics", &body), 200);
+		assert_int_equal(count(body.data, "\nseep_process_memory_bytes{"), i ? i * 3 : 1);
+		has(&body, "seep_process_memory_bytes{pid=\"100\",");
+	}
+	assert_int_equal(count(body.data, "seep_process_memory_bytes{pid=\"200\""), 0);
+	has(&body, "seep_process_memory_bytes{pid=\"210\""); /* the biggest */
+	buf__free(&body);
+}
+
+static void test_openmetrics(void **state)
+{
+	const struct http_request rq = {"/metrics", "application/openmetrics-text; version=1.0.0"};
+	struct world *w = *state;
+	struct buf body = {0};
+	const char *type;
+
+	assert_int_equal(answer__http(&w->a, &rq, &body, &type), 200);
+	assert_string_equal(type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+	has(&body, "# TYPE seep_polls counter\nseep_polls_total 0\n");
+	assert_string_equal(body.data + body.len - 6, "# EOF\n");
 	buf__free(&body);
 }
 
@@ -328,6 +387,8 @@ int main(void)
 		WORLD_TEST(test_record_pages),
 		WORLD_TEST(test_status),
 		WORLD_TEST(test_http),
+		WORLD_TEST(test_metrics_are_bounded),
+		WORLD_TEST(test_openmetrics),
 	};
 
 	log__set_level(LOG_LEVEL_ERROR);

@@ -13,7 +13,7 @@ PREFIX  ?= /usr/local
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 OUT  := build$(if $(SAN),/san)
 
-PKGS   := libbpf jansson sqlite3 libmicrohttpd ncursesw inih zlib libelf libdw liblzma
+PKGS   := libbpf jansson sqlite3 libmicrohttpd libcurl ncursesw inih zlib libelf libdw liblzma
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter -Wno-format-truncation \
 	  -ffile-prefix-map=$(CURDIR)=. -fstack-protector-strong -DSEEP_VERSION='"$(VERSION)"'

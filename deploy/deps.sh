@@ -17,7 +17,8 @@ BPFTOOL_MIN=7.2
 BACKPORTS_LIST=/etc/apt/sources.list.d/seep-backports.list
 
 BUILD="gcc libc6-dev make clang llvm pkgconf zlib1g-dev libjansson-dev libsqlite3-dev
-	libncurses-dev libinih-dev libmicrohttpd-dev uthash-dev liblzma-dev libiberty-dev"
+	libncurses-dev libinih-dev libmicrohttpd-dev uthash-dev liblzma-dev libiberty-dev
+	libcurl4-openssl-dev"
 BPF="bpftool libbpf-dev libelf-dev libdw-dev"
 TEST="libcmocka-dev python3 python3-flask procps curl util-linux xz-utils
 	libjemalloc2 libgoogle-perftools-dev libmimalloc-dev musl-tools"

@@ -134,6 +134,8 @@ static void tick(void *ctx, uint32_t epoll_events)
 	}
 	if (a->now_s - a->start_s > a->cfg.window_s / SWEEP_SHARE)
 		tracker__sweep(a->tracker, a->now_s, a->start_s);
+	if (a->notify)
+		notify__tick(a->notify, a->now_s);
 	if (a->seq % HOUSEKEEPING_TICKS == 0)
 		keep_house(a);
 	account_tick(a, began_ns);
@@ -175,6 +177,7 @@ static void follow(struct agent *a, const struct config *fresh)
 	a->cfg.verbose = fresh->verbose;
 	a->cfg.retention_days = fresh->retention_days;
 	a->cfg.no_drill = fresh->no_drill;
+	a->cfg.metrics_top = fresh->metrics_top;
 	a->cfg.inspect = fresh->inspect;
 	a->cfg.inspect_limit_s = fresh->inspect_limit_s;
 	a->cfg.include = fresh->include;
@@ -182,6 +185,11 @@ static void follow(struct agent *a, const struct config *fresh)
 	a->cfg.rules = fresh->rules;
 	inspect__schedule(&a->inspection, a->cfg.inspect, a->now_s, &reason);
 	court__obey(a);
+	memcpy(a->cfg.notify, fresh->notify, sizeof(a->cfg.notify));
+	a->cfg.notify_cnt = fresh->notify_cnt;
+	a->cfg.kube_events = fresh->kube_events;
+	herald__stop(a);
+	herald__start(a);
 }
 
 int agent__reload(struct agent *a, char *why, size_t cap)
@@ -219,6 +227,8 @@ static void on_incident(void *ctx, const struct incident *in)
 
 	if (in->state == INCIDENT_CLOSED) {
 		a->closed_cnt[in->severity]++;
+		if (a->notify)
+			notify__closed(a->notify, a->now_s, in);
 		log_info("incident %s closed: %s", in->id,
 			 in->close_reason ? in->close_reason : "over");
 		return;
@@ -478,6 +488,7 @@ int agent__new(const struct config *cfg, int argc, char **argv, struct agent **r
 	make_http(a);
 	start_clock(a);
 	inspect__schedule(&a->inspection, a->cfg.inspect, a->now_s, &why);
+	herald__start(a);
 	*ret_agent = a;
 	return 0;
 }
@@ -501,6 +512,7 @@ void agent__free(struct agent *a)
 		return;
 	ctl__free(a->ctl);
 	http__free(a->http);
+	herald__stop(a);
 	drill__free(a->drill);
 	journal__close(a->journal);
 	tracker__free(a->tracker);

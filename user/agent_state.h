@@ -20,6 +20,7 @@
 #include "incident/tracker.h"
 #include "out/ctl.h"
 #include "out/http.h"
+#include "out/notify.h"
 #include "probe/poller.h"
 #include "series/journal.h"
 #include "series/store.h"
@@ -66,6 +67,8 @@ struct agent {
 	struct tracker *tracker;
 	struct drill *drill;     /* NULL: without BPF */
 	struct ctl *ctl;
+	struct notify *notify;   /* NULL: there are no targets */
+	struct loop_source *notify_source;
 	struct http *http;       /* NULL: not wanted, or the address is taken */
 
 	char node[NODE_LEN];
@@ -153,6 +156,12 @@ void inspect__tick(struct agent *a);
 json_t *inspect__run(struct agent *a, double last_s, const char *trigger);
 /* When and how the last one ended, for status; null before the first. */
 json_t *inspect__last(const struct agent *a);
+
+/* ---- herald.c ---------------------------------------------------------------------------- */
+
+/* Tell the configured targets of incidents from now on. What fails is logged, and nothing more. */
+void herald__start(struct agent *a);
+void herald__stop(struct agent *a);
 
 /* ---- answer.c ---------------------------------------------------------------------------- */
 

@@ -83,6 +83,9 @@ enum family {
 	HISTORY_FAILURES,
 	HISTORY_UP,
 	INCIDENTS_UNWRITTEN,
+	NOTIFICATIONS_SENT,
+	NOTIFICATIONS_FAILED,
+	NOTIFICATIONS_PENDING,
 	FAMILY_CNT,
 };
 
@@ -177,6 +180,12 @@ static const struct metric_desc families[FAMILY_CNT] = {
 		"1 when incidents are kept on disk, 0 when in memory only."},
 	[INCIDENTS_UNWRITTEN] = {"seep_incidents_unwritten", METRIC_GAUGE,
 		"Incidents with changes that are not on disk yet."},
+	[NOTIFICATIONS_SENT] = {"seep_notifications_sent_total", METRIC_COUNTER,
+		"Messages that a target has taken."},
+	[NOTIFICATIONS_FAILED] = {"seep_notifications_failed_total", METRIC_COUNTER,
+		"Attempts to tell a target that failed; they are repeated."},
+	[NOTIFICATIONS_PENDING] = {"seep_notifications_pending", METRIC_GAUGE,
+		"Incidents that a target has yet to be told of."},
 };
 
 /* ---- processes and cgroups --------------------------------------------------------------- */
@@ -476,6 +485,19 @@ static void add_storage(struct agent *a, struct metrics *m)
 	metrics__add(m, HISTORY_UP, NULL, !!a->history);
 }
 
+static void add_notifications(const struct agent *a, struct metrics *m)
+{
+	struct notify_stats ns;
+	size_t i;
+
+	for (i = 0; a->notify && i < notify__cnt(a->notify); i++) {
+		notify__stats(a->notify, i, &ns);
+		metrics__add_one(m, NOTIFICATIONS_SENT, "target", ns.name, ns.sent);
+		metrics__add_one(m, NOTIFICATIONS_FAILED, "target", ns.name, ns.failed);
+		metrics__add_one(m, NOTIFICATIONS_PENDING, "target", ns.name, ns.pending);
+	}
+}
+
 struct self {
 	uint32_t pid;
 	const struct watch *w;
@@ -526,6 +548,7 @@ struct metrics *answer__metrics(struct agent *a)
 	add_kernel_side(a, m);
 	add_polls(a, m);
 	add_storage(a, m);
+	add_notifications(a, m);
 	add_self(a, m);
 	return m;
 }

@@ -299,6 +299,31 @@ static json_t *status_targets(struct agent *a)
 	return list;
 }
 
+/* Who is told of incidents, and how that goes. URLs may be secrets: names and types only. */
+static json_t *status_notifications(const struct agent *a)
+{
+	json_t *list = json_array();
+	struct notify_stats ns;
+	size_t i;
+
+	for (i = 0; a->notify && i < notify__cnt(a->notify); i++) {
+		json_t *o = json_object();
+
+		notify__stats(a->notify, i, &ns);
+		set_str(o, "target", ns.name);
+		set_str(o, "type", ns.type);
+		set_u64(o, "sent", ns.sent);
+		set_u64(o, "failed", ns.failed);
+		set_u64(o, "queued", ns.pending);
+		set_u64(o, "dropped", ns.dropped);
+		set_num(o, "last_sent_s", ns.sent_s);
+		set_num(o, "last_failed_s", ns.failed_s);
+		set_str(o, "last_error", ns.error[0] ? ns.error : NULL);
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
 static json_t *status_problems(struct agent *a, const struct poller_stats *p)
 {
 	struct journal_stats js = {0};
@@ -360,6 +385,7 @@ int answer__status(struct agent *a, json_t **ret_json)
 	json_object_set_new(o, "last_inspection", inspect__last(a));
 	json_object_set_new(o, "self", status_self(a, &poller));
 	json_object_set_new(o, "targets", status_targets(a));
+	json_object_set_new(o, "notifications", status_notifications(a));
 	*ret_json = o;
 	return 0;
 }

@@ -21,6 +21,7 @@
 
 #define SPECS_MAX    32
 #define RULE_SECTION "rule "
+#define NOTIFY_SECTION "notify "
 #define MIN_INTERVAL 0.02 /* below, polling is all the agent does */
 #define MIN_BUCKETS  24   /* a window of fewer polls says nothing */
 #define MAX_WINDOW_S (366 * 86400.0)
@@ -75,6 +76,8 @@ static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
 		 "report only what this selects, such as\n\"namespace=shop*,comm!=nginx\"; may be repeated", NULL},
 		{"exclude", 0, OPTION_LIST, "SELECTOR", &cfg->exclude,
 		 "never report what this selects; may be repeated", NULL},
+		{"kube-events", 0, OPTION_FLAG, NULL, &cfg->kube_events,
+		 "tell of incidents as Events of their pods, with the\npod's service account", NULL},
 		{"no-bpf", 0, OPTION_FLAG, NULL, &cfg->no_bpf,
 		 "poll /proc only, without BPF", NULL},
 		{"verbose", 'v', OPTION_COUNT, NULL, &cfg->verbose,
@@ -86,9 +89,42 @@ static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
 	memcpy(specs, rows, sizeof(rows));
 }
 
+/* One target of notifications; the file alone has these. */
+static void fill_notify_specs(struct notify_target *t, struct option_spec specs[SPECS_MAX])
+{
+	static const char *const severities[] = {"info", "warning", "critical", NULL};
+	const struct option_spec rows[] = {
+		{.name = "type", .kind = OPTION_CHOICE, .target = &t->type, .choices = notify_types,
+		 .metavar = "webhook, alertmanager, syslog, command or kube-event"},
+		{.name = "url", .kind = OPTION_STRING, .target = &t->url},
+		{.name = "url-file", .kind = OPTION_STRING, .target = &t->url_file},
+		{.name = "header-file", .kind = OPTION_STRING, .target = &t->header_file},
+		{.name = "token-file", .kind = OPTION_STRING, .target = &t->token_file},
+		{.name = "ca-file", .kind = OPTION_STRING, .target = &t->ca_file},
+		{.name = "body-file", .kind = OPTION_STRING, .target = &t->body_file},
+		{.name = "command", .kind = OPTION_STRING, .target = &t->command},
+		{.name = "selector", .kind = OPTION_STRING, .target = &t->selector},
+		{.name = "min-severity", .kind = OPTION_CHOICE, .target = &t->min_severity,
+		 .choices = severities, .metavar = "info, warning or critical"},
+		{.name = "group", .kind = OPTION_CHOICE, .target = &t->group,
+		 .choices = notify_groups, .metavar = "workload, image, none or all"},
+		{.name = "send-resolved", .kind = OPTION_FLAG, .target = &t->send_resolved},
+		{.name = "timeout", .kind = OPTION_DURATION, .target = &t->timeout_s},
+		{.name = "group-wait", .kind = OPTION_DURATION, .target = &t->wait_s},
+		{.name = "group-interval", .kind = OPTION_DURATION, .target = &t->interval_s},
+		{.name = "repeat-interval", .kind = OPTION_DURATION, .target = &t->repeat_s},
+		{.name = "rate", .kind = OPTION_UINT, .target = &t->rate},
+		{0},
+	};
+
+	_Static_assert(sizeof(rows) / sizeof(rows[0]) <= SPECS_MAX, "SPECS_MAX is too small");
+	memcpy(specs, rows, sizeof(rows));
+}
+
 /* ---- the file ---------------------------------------------------------------------------- */
 
 struct reading {
+	struct config *cfg;
 	struct option_spec *specs;
 	struct rules *rules;
 	char *why;
@@ -148,29 +184,67 @@ static int assign(struct option_spec *spec, const char *value)
 	return copy ? options__assign(spec, copy) : -ENOMEM;
 }
 
-static void on_option(struct reading *r, const char *name, const char *value)
+static void on_option(struct reading *r, struct option_spec *specs, const char *owner,
+		      const char *name, const char *value)
 {
-	struct option_spec *spec = find_spec(r->specs, name);
+	struct option_spec *spec = find_spec(specs, name);
 
 	if (!spec)
-		snprintf(r->why, r->cap, "'%s' is not an option of the agent", name);
+		snprintf(r->why, r->cap, "'%s' is not an option of %s", name, owner);
 	else if (assign(spec, value))
 		snprintf(r->why, r->cap, "'%s = %s': expected %s", name, value,
 			 spec->kind == OPTION_FLAG || spec->kind == OPTION_COUNT ?
 				 "yes or no" : options__expected(spec));
 }
 
-/* A section `rule NAME`, in quotes or not. */
-static void on_rule(struct reading *r, const char *section, const char *key, const char *value)
+/* The NAME of a section, in quotes or not. */
+static void bare_name(const char *name, char bare[64])
 {
-	const char *name = section + strlen(RULE_SECTION);
-	char why[RULES_WHY_LEN], bare[64];
-
-	snprintf(bare, sizeof(bare), "%s", name + (*name == '"'));
+	snprintf(bare, 64, "%s", name + (*name == '"'));
 	if (*name == '"' && *bare && bare[strlen(bare) - 1] == '"')
 		bare[strlen(bare) - 1] = '\0';
+}
+
+/* A section `rule NAME`. */
+static void on_rule(struct reading *r, const char *section, const char *key, const char *value)
+{
+	char why[RULES_WHY_LEN], bare[64];
+
+	bare_name(section + strlen(RULE_SECTION), bare);
 	if (rules__set(r->rules, bare, key, value, why))
 		snprintf(r->why, r->cap, "'%.40s = %.80s': %s", key, value, why);
+}
+
+/* Found by its name, or begun; NULL: there are too many. */
+static struct notify_target *find_target(struct config *cfg, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < cfg->notify_cnt; i++)
+		if (!strcmp(cfg->notify[i].name, name))
+			return &cfg->notify[i];
+	if (cfg->notify_cnt == NOTIFY_TARGETS_MAX)
+		return NULL;
+	notify_target__init(&cfg->notify[cfg->notify_cnt], name);
+	return &cfg->notify[cfg->notify_cnt++];
+}
+
+/* A section `notify NAME`. */
+static void on_notify(struct reading *r, const char *section, const char *key, const char *value)
+{
+	struct option_spec specs[SPECS_MAX];
+	struct notify_target *target;
+	char bare[64];
+
+	bare_name(section + strlen(NOTIFY_SECTION), bare);
+	target = find_target(r->cfg, bare);
+	if (!target) {
+		snprintf(r->why, r->cap, "more than %d targets of notifications",
+			 NOTIFY_TARGETS_MAX);
+		return;
+	}
+	fill_notify_specs(target, specs);
+	on_option(r, specs, "notifications", key, value);
 }
 
 /* inih: non-zero is success. */
@@ -182,18 +256,21 @@ static int on_pair(void *ctx, const char *section, const char *name, const char 
 		return 1; /* only the first trouble is told */
 	if (!strncmp(section, RULE_SECTION, strlen(RULE_SECTION)))
 		on_rule(r, section, name, value);
+	else if (!strncmp(section, NOTIFY_SECTION, strlen(NOTIFY_SECTION)))
+		on_notify(r, section, name, value);
 	else if (section[0] && strcmp(section, "agent"))
 		snprintf(r->why, r->cap,
-			 "section [%s] is not known: only [agent] and [rule \"NAME\"] are", section);
+			 "section [%s] is not known: only [agent], [rule \"NAME\"] and "
+			 "[notify \"NAME\"] are", section);
 	else
-		on_option(r, name, value);
+		on_option(r, r->specs, "the agent", name, value);
 	return !r->why[0];
 }
 
 static int read_file(struct config *cfg, char *why, size_t cap)
 {
 	struct option_spec specs[SPECS_MAX];
-	struct reading r = {.specs = specs, .rules = cfg->rules};
+	struct reading r = {.cfg = cfg, .specs = specs, .rules = cfg->rules};
 	char text[400] = "";
 	int line;
 
@@ -211,7 +288,21 @@ static int read_file(struct config *cfg, char *why, size_t cap)
 
 /* ---- all of it --------------------------------------------------------------------------- */
 
-static int check(const struct config *cfg, char *why, size_t cap)
+static int check_notify(struct config *cfg, char *why, size_t cap)
+{
+	char text[300];
+	size_t i;
+
+	for (i = 0; i < cfg->notify_cnt; i++) {
+		if (!notify_target__check(&cfg->notify[i], text, sizeof(text)))
+			continue;
+		snprintf(why, cap, "[notify \"%s\"]: %s", cfg->notify[i].name, text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check(struct config *cfg, char *why, size_t cap)
 {
 	struct inspection ignored;
 	const char *reason;
@@ -231,7 +322,7 @@ static int check(const struct config *cfg, char *why, size_t cap)
 	else if (cfg->max_processes < 16 || cfg->max_processes > 1000000)
 		snprintf(why, cap, "max-processes must be 16 to 1000000");
 	else
-		return 0;
+		return check_notify(cfg, why, cap);
 	return -EINVAL;
 }
 

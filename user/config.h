@@ -4,8 +4,8 @@
  *
  * One table serves --help, the command line and the file: a key of the file is the long name of
  * an option. The file is INI: `key = value` lines, `#` and `;` comments, section [agent] or none,
- * and sections [rule "NAME"] (rules.h). What can be given several times is replaced as a whole by
- * the command line.
+ * and sections [rule "NAME"] (rules.h) and [notify "NAME"] (out/notify.h). What can be given
+ * several times is replaced as a whole by the command line.
  */
 #ifndef SEEP_CONFIG_H
 #define SEEP_CONFIG_H
@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "cli/options.h"
+#include "out/notify.h"
 #include "rules.h"
 
 struct config {
@@ -32,9 +33,12 @@ struct config {
 	unsigned drill_percent;  /* of one core's time that a suspect may pay for a closer look */
 	unsigned drill_targets;  /* looked at closer at once */
 	int no_bpf;
+	int kube_events;
 	int verbose;
 	struct option_list include, exclude; /* selectors, as they were written */
 	struct rules *rules;     /* what these and the file's sections come to */
+	struct notify_target notify[NOTIFY_TARGETS_MAX]; /* of the file */
+	size_t notify_cnt;
 };
 
 /*

@@ -244,6 +244,46 @@ static void print_oom_kills(const json_t *body, const struct style *s, struct bu
 	}
 }
 
+static const struct table_column notify_columns[] = {
+	{.title = "  TELLS", .min_width = 10},
+	{.title = "BY"},
+	{.title = "SENT", .align = ALIGN_RIGHT},
+	{.title = "FAILED", .align = ALIGN_RIGHT},
+	{.title = "QUEUED", .align = ALIGN_RIGHT},
+	{.title = "LAST ERROR"},
+};
+
+static void count_cell(struct table *t, const json_t *row, const char *path);
+
+static void print_notifications(const json_t *body, const struct style *s, struct buf *out)
+{
+	const json_t *list = field__get(body, "notifications");
+	char name[VALUE_MAX];
+	struct table *t;
+	size_t i;
+
+	if (!json_array_size(list))
+		return;
+	t = table__new(notify_columns, ARRAY_SIZE(notify_columns));
+	if (!t)
+		return;
+	for (i = 0; i < json_array_size(list); i++) {
+		const json_t *row = json_array_get(list, i);
+		const char *error = field__str(row, "last_error", "-");
+
+		snprintf(name, sizeof(name), "  %s", field__str(row, "target", "?"));
+		table__cell(t, PAINT_PLAIN, name);
+		table__cell(t, PAINT_PLAIN, field__str(row, "type", "?"));
+		count_cell(t, row, "sent");
+		count_cell(t, row, "failed");
+		count_cell(t, row, "queued");
+		table__cell(t, strcmp(error, "-") ? PAINT_YELLOW : PAINT_PLAIN, error);
+	}
+	buf__puts(out, "\n");
+	table__print(t, s, out);
+	table__free(t);
+}
+
 static const struct table_column map_columns[] = {
 	{.title = "  MAP", .min_width = 10},
 	{.title = "USED", .align = ALIGN_RIGHT},
@@ -304,6 +344,7 @@ static int print_status(const json_t *body, const struct status_options *opt)
 	label__not_seen(&out, body, &s);
 	print_rows(body, &s, &out);
 	print_dropped(body, &s, &out);
+	print_notifications(body, &s, &out);
 	print_maps(body, &s, &out);
 	print_oom_kills(body, &s, &out);
 	return render__print(&out);

@@ -60,6 +60,14 @@ static const char *const migrations[] = {
 	");"
 	"CREATE INDEX incident_opened ON incident (opened_s);"
 	"CREATE INDEX incident_closed ON incident (closed_s);",
+	"CREATE TABLE told ("
+	"	target TEXT NOT NULL,"
+	"	incident TEXT NOT NULL,"
+	"	open INTEGER NOT NULL,"
+	"	severity INTEGER NOT NULL,"
+	"	at_s REAL NOT NULL,"
+	"	PRIMARY KEY (target, incident)"
+	") WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(migrations))
@@ -449,6 +457,75 @@ int history__query(struct history *h, const struct history_query *q, history_fn 
 		rc = run_query(h, stmt, fn, ctx);
 	sqlite3_finalize(stmt);
 	free(key);
+	return done(h, to_errno(rc));
+}
+
+/* ---- notifications ---- */
+
+int history__put_told(struct history *h, const struct history_told *told)
+{
+	static const char sql[] = "INSERT OR REPLACE INTO told (target, incident, open, severity,"
+				  " at_s) VALUES (?1, ?2, ?3, ?4, ?5)";
+	sqlite3_stmt *stmt = NULL;
+	int rc;
+
+	rc = sqlite3_prepare_v2(h->db, sql, -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(stmt, 1, told->target, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(stmt, 2, told->id, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int(stmt, 3, told->open);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int(stmt, 4, told->severity);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_double(stmt, 5, told->at_s);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	sqlite3_finalize(stmt);
+	return done(h, to_errno(rc));
+}
+
+int history__remove_told(struct history *h, const char *target, const char *id)
+{
+	static const char sql[] = "DELETE FROM told WHERE target = ?1 AND incident = ?2";
+	sqlite3_stmt *stmt = NULL;
+	int rc;
+
+	rc = sqlite3_prepare_v2(h->db, sql, -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(stmt, 1, target, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(stmt, 2, id, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	sqlite3_finalize(stmt);
+	return done(h, to_errno(rc));
+}
+
+int history__foreach_told(struct history *h, history_told_fn fn, void *ctx)
+{
+	static const char sql[] = "SELECT target, incident, open, severity, at_s FROM told";
+	sqlite3_stmt *stmt = NULL;
+	int rc;
+
+	rc = sqlite3_prepare_v2(h->db, sql, -1, &stmt, NULL);
+	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+		rc = sqlite3_step(stmt);
+		if (rc == SQLITE_ROW) {
+			struct history_told told = {
+				.target = (const char *)sqlite3_column_text(stmt, 0),
+				.id = (const char *)sqlite3_column_text(stmt, 1),
+				.open = sqlite3_column_int(stmt, 2),
+				.severity = (enum incident_severity)sqlite3_column_int(stmt, 3),
+				.at_s = sqlite3_column_double(stmt, 4),
+			};
+
+			if (told.target && told.id)
+				fn(ctx, &told);
+		}
+	}
+	sqlite3_finalize(stmt);
 	return done(h, to_errno(rc));
 }
 

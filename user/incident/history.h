@@ -48,6 +48,25 @@ int history__query(struct history *h, const struct history_query *q, history_fn 
  * max_rows (0: no bound). Open ones stay. */
 int history__expire(struct history *h, double before_s, unsigned max_rows);
 
+/*
+ * What a target of notifications has been told of an incident, or is still owed: one row for each
+ * of both, until there is nothing left to tell. target and id are bounded by the caller.
+ */
+struct history_told {
+	const char *target;
+	const char *id;	       /* of the incident */
+	int open;	       /* told that it is open; 0: owed, nothing told yet */
+	enum incident_severity severity; /* as told */
+	double at_s;	       /* when */
+};
+
+typedef void (*history_told_fn)(void *ctx, const struct history_told *told);
+
+int history__put_told(struct history *h, const struct history_told *told);
+int history__remove_told(struct history *h, const char *target, const char *id);
+/* The callback must not change these rows. */
+int history__foreach_told(struct history *h, history_told_fn fn, void *ctx);
+
 struct history_stats {
 	uint64_t rows, failed, unreadable, size_bytes;
 	int last_err; /* of the newest call that failed */

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """run.py - the end-to-end ring: the real agent and command line beside real programs.
 
-    tests/e2e/run.sh [cli] [agent] [trace] [metrics] [leaks]
+    tests/e2e/run.sh [cli] [agent] [trace] [metrics] [notify] [leaks]
 
 cli     cli.cases: one command each, what it prints and returns
 agent   agent_cases.py: SIGKILL, bad state, bad clients
 trace   trace_cases.py: `seep trace` finds the line that leaks, in every form
 metrics metrics_cases.py: a leak becomes an alert in real Prometheus and Alertmanager
+notify  notify_cases.py: an incident reaches a webhook, Alertmanager and a command
 leaks   programs.cases: the leaks, and only they, become incidents
 
 What needs no quiet of its own runs at the same time. Prints a line for each case, and as the last
@@ -21,10 +22,11 @@ import agent_cases
 import cli_cases
 import leak_cases
 import metrics_cases
+import notify_cases
 import trace_cases
 from harness import SEEP, Agent, Results, scratch_directory
 
-GROUPS = ("cli", "agent", "trace", "metrics", "leaks")
+GROUPS = ("cli", "agent", "trace", "metrics", "notify", "leaks")
 
 
 def in_background(target, *args):
@@ -53,6 +55,9 @@ def run_with_agents(results, directory, groups):
             if "metrics" in groups:
                 threads.append(in_background(metrics_cases.run_all, results,
                                              directory / "metrics"))
+            if "notify" in groups:
+                threads.append(in_background(notify_cases.run_all, results,
+                                             directory / "notify"))
             if "leaks" in groups:
                 leak_cases.run_all(results, directory, scene, agent)
             for thread in threads:
@@ -70,7 +75,7 @@ def main():
         if not SEEP.exists():
             results.add("FAIL", "e2e", f"{SEEP} is not built")
         elif os.geteuid() != 0:
-            results.add("skip", "agent, trace, metrics, leaks", "the agent needs root")
+            results.add("skip", "agent, trace, metrics, notify, leaks", "the agent needs root")
             if "cli" in groups:
                 cli_cases.run_all(results, directory / "cli", None)
         else:

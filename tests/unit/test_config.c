@@ -116,6 +116,32 @@ static void test_file_without_section(void **state)
 	assert_int_equal(cfg.max_processes, 100);
 }
 
+static void test_targets_of_notifications(void **state)
+{
+	static struct config cfg; /* its strings live until exit */
+	int code;
+
+	write_file("window = 2h\n[notify \"ops\"]\ntype = webhook\nurl = https://h/?a=1;b\n"
+		   "min-severity = critical\nsend-resolved = no\ngroup = image\nrate = 5\n"
+		   "[notify log]\ntype = syslog\n[agent]\ninterval = 5s\n"
+		   "[notify \"ops\"]\nrepeat-interval = 1d\n");
+	assert_int_equal(parse(&cfg, "--config FILE", &code), 0);
+	assert_true(cfg.window_s == 7200 && cfg.interval_s == 5);
+	assert_int_equal(cfg.notify_cnt, 2);
+	assert_string_equal(cfg.notify[0].name, "ops");
+	assert_int_equal(cfg.notify[0].type, NOTIFY_WEBHOOK);
+	assert_string_equal(cfg.notify[0].url, "https://h/?a=1;b");
+	assert_int_equal(cfg.notify[0].min_severity, SEVERITY_CRITICAL);
+	assert_int_equal(cfg.notify[0].group, NOTIFY_BY_IMAGE);
+	assert_int_equal(cfg.notify[0].rate, 5);
+	assert_false(cfg.notify[0].send_resolved);
+	assert_true(cfg.notify[0].repeat_s == 86400);
+	assert_true(cfg.notify[0].wait_s == 30); /* the type's */
+	assert_string_equal(cfg.notify[1].name, "log");
+	assert_int_equal(cfg.notify[1].min_severity, SEVERITY_WARNING);
+	assert_true(cfg.notify[1].send_resolved);
+}
+
 static void test_bad_command_lines(void **state)
 {
 	static const char *const lines[] = {
@@ -153,6 +179,17 @@ static void test_bad_files(void **state)
 		{"[rule \"a\"]\nreport = no\n", "rule 'a' selects nothing"},
 		{"inspect = 0 24 * * *\n", "inspect '0 24 * * *': the hour must be 0 to 23"},
 		{"interval = 5s\nwindow = 10s\n", "window must be 24 intervals or more"},
+		{"[notify \"a\"]\ntype = pigeon\n",
+		 "line 2: 'type = pigeon': expected webhook, alertmanager"},
+		{"[notify \"a\"]\ncolour = red\n",
+		 "line 2: 'colour' is not an option of notifications"},
+		{"[notify \"a\"]\nurl = http://h/\n", "[notify \"a\"]: type is missing"},
+		{"[notify \"a\"]\ntype = webhook\n", "[notify \"a\"]: type webhook needs url"},
+		{"[notify \"a\"]\ntype = syslog\nselector = color=red\n",
+		 "[notify \"a\"]: selector: "},
+		{"[notify \"a\"]\ntype = syslog\ntimeout = 1h\n", "timeout must be 100ms to 120s"},
+		{"[notify]\ntype = syslog\n", "line 2: [notify]: expected [notify \"NAME\"]"},
+		{"[notifier]\ntype = syslog\n", "line 2: section [notifier] is not known"},
 	};
 	struct args args = {.v = {"agent", "--config", path}, .cnt = 3};
 	struct config cfg = {.file = path, .interval_s = 77};
@@ -247,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_command_line_wins_over_file),
 		cmocka_unit_test(test_file_without_section),
+		cmocka_unit_test(test_targets_of_notifications),
 		cmocka_unit_test(test_bad_command_lines),
 		cmocka_unit_test(test_bad_files),
 		cmocka_unit_test(test_reload),

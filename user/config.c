@@ -237,10 +237,13 @@ static void on_notify(struct reading *r, const char *section, const char *key, c
 	char bare[64];
 
 	bare_name(section + strlen(NOTIFY_SECTION), bare);
-	target = find_target(r->cfg, bare);
+	target = *bare ? find_target(r->cfg, bare) : NULL;
 	if (!target) {
-		snprintf(r->why, r->cap, "more than %d targets of notifications",
-			 NOTIFY_TARGETS_MAX);
+		if (*bare)
+			snprintf(r->why, r->cap, "more than %d targets of notifications",
+				 NOTIFY_TARGETS_MAX);
+		else
+			snprintf(r->why, r->cap, "a target of notifications needs a name");
 		return;
 	}
 	fill_notify_specs(target, specs);

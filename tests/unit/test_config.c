@@ -188,7 +188,8 @@ static void test_bad_files(void **state)
 		{"[notify \"a\"]\ntype = syslog\nselector = color=red\n",
 		 "[notify \"a\"]: selector: "},
 		{"[notify \"a\"]\ntype = syslog\ntimeout = 1h\n", "timeout must be 100ms to 120s"},
-		{"[notify]\ntype = syslog\n", "line 2: [notify]: expected [notify \"NAME\"]"},
+		{"[notify]\ntype = syslog\n", "line 2: section [notify] is not known"},
+		{"[notify \"\"]\ntype = syslog\n", "line 2: a target of notifications needs a name"},
 		{"[notifier]\ntype = syslog\n", "line 2: section [notifier] is not known"},
 	};
 	struct args args = {.v = {"agent", "--config", path}, .cnt = 3};

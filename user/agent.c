@@ -134,8 +134,7 @@ static void tick(void *ctx, uint32_t epoll_events)
 	}
 	if (a->now_s - a->start_s > a->cfg.window_s / SWEEP_SHARE)
 		tracker__sweep(a->tracker, a->now_s, a->start_s);
-	if (a->notify)
-		notify__tick(a->notify, a->now_s);
+	herald__tick(a);
 	if (a->seq % HOUSEKEEPING_TICKS == 0)
 		keep_house(a);
 	account_tick(a, began_ns);
@@ -188,6 +187,9 @@ static void follow(struct agent *a, const struct config *fresh)
 	memcpy(a->cfg.notify, fresh->notify, sizeof(a->cfg.notify));
 	a->cfg.notify_cnt = fresh->notify_cnt;
 	a->cfg.kube_events = fresh->kube_events;
+	a->cfg.otlp = fresh->otlp;
+	a->cfg.otlp_header_file = fresh->otlp_header_file;
+	a->cfg.otlp_interval_s = fresh->otlp_interval_s;
 	herald__stop(a);
 	herald__start(a);
 }

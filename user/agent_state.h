@@ -21,6 +21,7 @@
 #include "out/ctl.h"
 #include "out/http.h"
 #include "out/notify.h"
+#include "out/otlp.h"
 #include "probe/poller.h"
 #include "series/journal.h"
 #include "series/store.h"
@@ -69,6 +70,10 @@ struct agent {
 	struct ctl *ctl;
 	struct notify *notify;   /* NULL: there are no targets */
 	struct loop_source *notify_source;
+	struct otlp *otlp;       /* NULL: metrics are not pushed */
+	struct loop_source *otlp_source;
+	double otlp_next_s;
+	int otlp_failing;        /* and that was logged */
 	struct http *http;       /* NULL: not wanted, or the address is taken */
 
 	char node[NODE_LEN];
@@ -159,8 +164,11 @@ json_t *inspect__last(const struct agent *a);
 
 /* ---- herald.c ---------------------------------------------------------------------------- */
 
-/* Tell the configured targets of incidents from now on. What fails is logged, and nothing more. */
+/* Tell the configured targets of incidents, and push metrics, from now on. What fails is logged,
+ * and nothing more. */
 void herald__start(struct agent *a);
+/* Hand out what is due. Never blocks. */
+void herald__tick(struct agent *a);
 void herald__stop(struct agent *a);
 
 /* ---- answer.c ---------------------------------------------------------------------------- */
@@ -172,6 +180,8 @@ int answer__http(void *ctx, const struct http_request *rq, struct buf *body,
 		 const char **ret_type);
 /* The n most interesting rows by "process" or "cgroup", as in seep.top/1. NULL: out of memory. */
 json_t *answer__rows(struct agent *a, const char *by, unsigned n);
+/* Everything that is told as metrics. NULL: out of memory. */
+struct metrics *answer__metrics(struct agent *a);
 /* What is not being seen, one sentence each. */
 json_t *answer__not_seen(struct agent *a);
 

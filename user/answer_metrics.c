@@ -86,6 +86,8 @@ enum family {
 	NOTIFICATIONS_SENT,
 	NOTIFICATIONS_FAILED,
 	NOTIFICATIONS_PENDING,
+	OTLP_EXPORTS,
+	OTLP_FAILED,
 	FAMILY_CNT,
 };
 
@@ -186,6 +188,10 @@ static const struct metric_desc families[FAMILY_CNT] = {
 		"Attempts to tell a target that failed; they are repeated."},
 	[NOTIFICATIONS_PENDING] = {"seep_notifications_pending", METRIC_GAUGE,
 		"Incidents that a target has yet to be told of."},
+	[OTLP_EXPORTS] = {"seep_otlp_exports_total", METRIC_COUNTER,
+		"Pushes of these metrics that the collector has taken."},
+	[OTLP_FAILED] = {"seep_otlp_failed_total", METRIC_COUNTER,
+		"Pushes of these metrics that failed or were left out because one was still under way."},
 };
 
 /* ---- processes and cgroups --------------------------------------------------------------- */
@@ -488,8 +494,14 @@ static void add_storage(struct agent *a, struct metrics *m)
 static void add_notifications(const struct agent *a, struct metrics *m)
 {
 	struct notify_stats ns;
+	struct otlp_stats os;
 	size_t i;
 
+	if (a->otlp) {
+		otlp__stats(a->otlp, &os);
+		metrics__add(m, OTLP_EXPORTS, NULL, os.sent);
+		metrics__add(m, OTLP_FAILED, NULL, os.failed + os.skipped);
+	}
 	for (i = 0; a->notify && i < notify__cnt(a->notify); i++) {
 		notify__stats(a->notify, i, &ns);
 		metrics__add_one(m, NOTIFICATIONS_SENT, "target", ns.name, ns.sent);

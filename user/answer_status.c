@@ -324,6 +324,23 @@ static json_t *status_notifications(const struct agent *a)
 	return list;
 }
 
+static json_t *status_otlp(const struct agent *a)
+{
+	json_t *o = json_object();
+	struct otlp_stats os;
+
+	if (!a->otlp) {
+		json_decref(o);
+		return json_null();
+	}
+	otlp__stats(a->otlp, &os);
+	set_u64(o, "sent", os.sent);
+	set_u64(o, "failed", os.failed);
+	set_u64(o, "skipped", os.skipped);
+	set_str(o, "last_error", os.error[0] ? os.error : NULL);
+	return o;
+}
+
 static json_t *status_problems(struct agent *a, const struct poller_stats *p)
 {
 	struct journal_stats js = {0};
@@ -386,6 +403,7 @@ int answer__status(struct agent *a, json_t **ret_json)
 	json_object_set_new(o, "self", status_self(a, &poller));
 	json_object_set_new(o, "targets", status_targets(a));
 	json_object_set_new(o, "notifications", status_notifications(a));
+	json_object_set_new(o, "otlp", status_otlp(a));
 	*ret_json = o;
 	return 0;
 }

@@ -35,6 +35,7 @@ static const struct config defaults = {
 	.metrics_top = 20,
 	.max_processes = 8192,
 	.retention_days = 30,
+	.otlp_interval_s = 60,
 	.inspect = "@hourly",
 	.inspect_limit_s = 900,
 	.drill_percent = 1,
@@ -76,6 +77,12 @@ static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
 		 "report only what this selects, such as\n\"namespace=shop*,comm!=nginx\"; may be repeated", NULL},
 		{"exclude", 0, OPTION_LIST, "SELECTOR", &cfg->exclude,
 		 "never report what this selects; may be repeated", NULL},
+		{"otlp", 0, OPTION_STRING, "URL", &cfg->otlp,
+		 "push metrics to this OTLP/HTTP endpoint, as JSON\n(http://collector:4318/v1/metrics)", NULL},
+		{"otlp-interval", 0, OPTION_DURATION, "TIME", &cfg->otlp_interval_s,
+		 "time between two pushes (default 60s)", NULL},
+		{"otlp-header-file", 0, OPTION_STRING, "FILE", &cfg->otlp_header_file,
+		 "lines NAME: VALUE to send along, read each time", NULL},
 		{"kube-events", 0, OPTION_FLAG, NULL, &cfg->kube_events,
 		 "tell of incidents as Events of their pods, with the\npod's service account", NULL},
 		{"no-bpf", 0, OPTION_FLAG, NULL, &cfg->no_bpf,
@@ -322,6 +329,8 @@ static int check(struct config *cfg, char *why, size_t cap)
 		snprintf(why, cap, "drill-targets must be 1 to %d", DRILL_TARGETS_MAX);
 	else if (inspect__schedule(&ignored, cfg->inspect, 0, &reason))
 		snprintf(why, cap, "inspect '%.64s': %s", cfg->inspect, reason);
+	else if (!(cfg->otlp_interval_s >= 0.1))
+		snprintf(why, cap, "otlp-interval must be 100ms or more");
 	else if (cfg->max_processes < 16 || cfg->max_processes > 1000000)
 		snprintf(why, cap, "max-processes must be 16 to 1000000");
 	else

@@ -34,6 +34,8 @@ struct config {
 	unsigned drill_targets;  /* looked at closer at once */
 	int no_bpf;
 	int kube_events;
+	const char *otlp, *otlp_header_file; /* metrics are pushed there; or NULL */
+	double otlp_interval_s;
 	int verbose;
 	struct option_list include, exclude; /* selectors, as they were written */
 	struct rules *rules;     /* what these and the file's sections come to */

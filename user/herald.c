@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * herald.c - whom the agent tells of incidents: the targets of its configuration, and Kubernetes.
+ * herald.c - whom the agent tells by itself: of incidents the targets of its configuration and
+ * Kubernetes, of metrics an OpenTelemetry collector.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include "base/log.h"
 
 #define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount/"
+
+/* ---- incidents --------------------------------------------------------------------------- */
 
 static void on_notified(void *ctx, uint32_t epoll_events)
 {
@@ -44,7 +47,7 @@ static int add_kube_events(struct agent *a)
 }
 
 /* Whoever cannot be told must not keep the agent from watching. */
-void herald__start(struct agent *a)
+static void start_notify(struct agent *a)
 {
 	struct notify_cfg cfg;
 	int err;
@@ -69,10 +72,77 @@ void herald__start(struct agent *a)
 		log_err("notifications: %s; nobody will be told", strerror(-err));
 }
 
+/* ---- metrics ----------------------------------------------------------------------------- */
+
+/* Failing is logged when it begins and when it ends. */
+static void on_exported(void *ctx, uint32_t epoll_events)
+{
+	struct agent *a = ctx;
+	struct otlp_stats stats;
+
+	(void)epoll_events;
+	otlp__settle(a->otlp);
+	otlp__stats(a->otlp, &stats);
+	if (stats.error[0] && !a->otlp_failing)
+		log_err("otlp: %s, trying again every %gs", stats.error, a->cfg.otlp_interval_s);
+	else if (!stats.error[0] && a->otlp_failing)
+		log_info("otlp: metrics are pushed again");
+	a->otlp_failing = !!stats.error[0];
+}
+
+static void start_otlp(struct agent *a)
+{
+	const struct otlp_cfg cfg = {
+		.url = a->cfg.otlp,
+		.header_file = a->cfg.otlp_header_file,
+		.node = a->node,
+		.start_s = a->start_s,
+	};
+	int err;
+
+	if (!cfg.url)
+		return;
+	err = otlp__new(&cfg, &a->otlp);
+	if (!err && !(a->otlp_source = loop__add_fd(a->loop, otlp__fd(a->otlp), EPOLLIN,
+						    on_exported, a)))
+		err = -errno;
+	if (err)
+		log_err("otlp: %s; metrics will not be pushed", strerror(-err));
+}
+
+static void push(struct agent *a)
+{
+	struct metrics *m = answer__metrics(a);
+
+	a->otlp_next_s = a->now_s + a->cfg.otlp_interval_s;
+	if (m)
+		otlp__push(a->otlp, m, a->now_s);
+	metrics__free(m);
+}
+
+/* ---- both -------------------------------------------------------------------------------- */
+
+void herald__start(struct agent *a)
+{
+	start_notify(a);
+	start_otlp(a);
+}
+
+void herald__tick(struct agent *a)
+{
+	if (a->notify)
+		notify__tick(a->notify, a->now_s);
+	if (a->otlp && a->now_s >= a->otlp_next_s)
+		push(a);
+}
+
 void herald__stop(struct agent *a)
 {
 	loop__remove(a->notify_source);
+	loop__remove(a->otlp_source);
 	notify__free(a->notify);
-	a->notify_source = NULL;
+	otlp__free(a->otlp);
+	a->notify_source = a->otlp_source = NULL;
 	a->notify = NULL;
+	a->otlp = NULL;
 }

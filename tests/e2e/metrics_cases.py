@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 import urllib.error
 import urllib.parse
 
@@ -21,6 +22,9 @@ DOCS = ROOT / "docs/metrics.md"
 WINDOW_S = 30
 LEAK_TIMEOUT_S = 120
 NAME = re.compile(r"\bseep_[a-z0-9_]+")
+LABELS = {"pid", "comm", "cgroup", "container", "pod", "namespace", "workload", "image", "id",
+          "severity", "object", "site", "state", "kind", "reason", "map", "target", "version",
+          "node", "verdict", "class"}
 VARIABLES = {"$__rate_interval": "1m", "$instance": ".*", "$namespace": ".*"}
 
 
@@ -137,6 +141,56 @@ def check_resolves(prom_port, hook, leak):
     expect(not query(prom_port, f'ALERTS{{pid="{leak.pid}"}}'), "it still stands in ALERTS")
 
 
+def numbers_of(request):
+    """{name: the numbers of its points} of one OTLP request; any other shape is an error."""
+    resource, = request["resourceMetrics"]
+    attributes = {one["key"]: one["value"]["stringValue"]
+                  for one in resource["resource"]["attributes"]}
+    expect(attributes["service.name"] == "seep" and attributes["host.name"], f"{attributes}")
+    scope, = resource["scopeMetrics"]
+    numbers = {}
+    for metric in scope["metrics"]:
+        kind = "sum" if metric["name"].endswith("_total") else "gauge"
+        for point in metric[kind]["dataPoints"]:
+            expect(int(point["timeUnixNano"]) > 10**18, f"{point}")
+            expect({one["key"] for one in point["attributes"]} <= LABELS, f"{point}")
+            numbers.setdefault(metric["name"], []).append(point["asDouble"])
+        if kind == "sum":
+            expect(metric[kind]["aggregationTemporality"] == 2 and metric[kind]["isMonotonic"],
+                   f"{metric}")
+    return numbers
+
+
+def check_otlp(directory):
+    """Metrics are pushed; a collector that hangs or fails stalls no poll, and is told of."""
+    patience = threading.Event()
+
+    def hang(request):
+        patience.wait(60)
+        request.reply(503)
+
+    with Receiver() as collector:
+        collector.answer = hang
+        with Agent(directory, "--no-drill", "--otlp", collector.url, "--otlp-interval",
+                   "200ms") as agent:
+            wait_for("a push", lambda: collector.posts, 30)
+            polls = agent.polls()
+            wait_for("polls go on meanwhile", lambda: agent.polls() > polls + 10, 30)
+            expect(agent.json("status", "status")["otlp"]["sent"] == 0, "it was answered")
+            expect(len(collector.posts) == 1, "another push while the first one hangs")
+            collector.answer = lambda request: request.reply(200)
+            patience.set()
+            wait_for("pushes that are taken",
+                     lambda: agent.json("status", "status")["otlp"]["sent"] >= 3, 30)
+            told = agent.json("status", "status")["otlp"]
+            expect(told["failed"] == 1 and told["skipped"] > 0 and not told["last_error"], f"{told}")
+            log = agent.log.read_text()
+            expect("HTTP status 503" in log and "pushed again" in log, log)
+        numbers = numbers_of(collector.bodies()[-1])
+        expect(set(numbers) <= documented() and numbers["seep_polls_total"][0] > 10 and
+               max(numbers["seep_process_memory_bytes"]) > 1e6, f"{sorted(numbers)}")
+
+
 def run_servers(results, directory, agent, leak):
     need("prometheus", "prometheus-alertmanager")
     with Receiver() as hook, \
@@ -153,6 +207,8 @@ def run_servers(results, directory, agent, leak):
 
 
 def run_all(results, directory):
+    with results.case("metrics: pushed to a collector that hangs, fails, and recovers"):
+        check_otlp(directory / "otlp")
     leak = Program("leak", ["build/tests/workloads/leak_linear"])
     leak.start()
     with results.case("metrics: servers"), \

@@ -3,10 +3,14 @@
 
 The webhook fails at first, another target is not there at all; the agent is killed in between.
 """
+import contextlib
 import json
+import os
 import signal
+import ssl
+import uuid
 
-from harness import Agent, Program, expect, wait_for
+from harness import Agent, Cgroups, Program, Skip, expect, run, wait_for
 from servers import Receiver, alertmanager, get, need
 
 WINDOW_S = 30
@@ -140,6 +144,92 @@ def run_agent(results, directory):
     leak.kill()
 
 
+# A pod's /run: the service account, and a containerd bundle that says whose container it is.
+POD_RUN = """
+mount -t tmpfs none /run &&
+mkdir -p /run/secrets/kubernetes.io/serviceaccount "$bundles/$cid" &&
+cp token ca.crt /run/secrets/kubernetes.io/serviceaccount/ &&
+cp config.json "$bundles/$cid/" && exec "$@"
+"""
+BUNDLES = "/run/containerd/io.containerd.runtime.v2.task/k8s.io"
+
+
+class PodAgent(Agent):
+    """An agent with --kube-events, as in a pod; /run is its own."""
+
+    def __init__(self, directory, cid, port, *options):
+        super().__init__(directory, "--kube-events", *options)
+        self.environment = {"KUBERNETES_SERVICE_HOST": "127.0.0.1",
+                            "KUBERNETES_SERVICE_PORT": str(port), "cid": cid, "bundles": BUNDLES}
+
+    def command(self):
+        words = [f"{name}={value}" for name, value in self.environment.items()]
+        script = f"cd '{self.directory}' && {POD_RUN}"
+        return ["unshare", "--mount", "env", *words, "sh", "-c", script, "sh", *super().command()]
+
+
+def make_certificate(directory):
+    need("openssl", "unshare")
+    directory.mkdir(parents=True, exist_ok=True)
+    answer = run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                  "-subj", "/CN=seep", "-addext", "subjectAltName=IP:127.0.0.1",
+                  "-keyout", directory / "key", "-out", directory / "ca.crt"])
+    expect(answer.returncode == 0, answer.stderr)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "ca.crt", directory / "key")
+    return context
+
+
+def make_pod_cgroup(cgroups, uid, cid):
+    """.../kubepods/besteffort/podUID/CID; the last one."""
+    path, parts = "", ["kubepods", "besteffort", f"pod{uid}", cid]
+    for part in parts:
+        path = f"{path}/{part}".strip("/")
+        made = cgroups.make(path)
+        if not made:
+            raise Skip(f"no cgroup can be made: {cgroups.why_not}")
+        if cgroups.version == 2 and part != cid:
+            (made / "cgroup.subtree_control").write_text("+memory")
+    return made
+
+
+def check_events(directory, cgroups):
+    """A leak in a pod becomes an Event on it, over HTTPS with the service account."""
+    uid, cid = str(uuid.uuid4()), uuid.uuid4().hex * 2
+    with Receiver() as api:
+        api.socket = make_certificate(directory).wrap_socket(api.socket, server_side=True)
+        (directory / "token").write_text("t0ken", encoding="utf-8")
+        (directory / "config.json").write_text(json.dumps({"annotations": {
+            "io.kubernetes.cri.container-type": "container",
+            "io.kubernetes.cri.container-name": "web",
+            "io.kubernetes.cri.sandbox-name": "shop-7d9f",
+            "io.kubernetes.cri.sandbox-namespace": "shop",
+            "io.kubernetes.cri.sandbox-uid": uid,
+        }}), encoding="utf-8")
+        leak = Program("leak", ["build/tests/workloads/leak_linear"],
+                       make_pod_cgroup(cgroups, uid, cid))
+        leak.start()
+        with contextlib.ExitStack() as stack:
+            stack.callback(leak.kill)
+            stack.enter_context(PodAgent(directory, cid, api.port, "--no-drill", "--interval",
+                                         "100ms", "--window", f"{WINDOW_S}s"))
+            wait_for("an event", lambda: api.posts, LEAK_TIMEOUT_S)
+            path, headers, body = api.posts[0]
+            leak.kill()
+            wait_for("the event of its end", lambda: "MemoryLeakEnded" in str(api.posts), 60)
+    event = json.loads(body)
+    expect(path == "/api/v1/namespaces/shop/events", path)
+    expect(headers["Authorization"] == "Bearer t0ken", f"{headers}")
+    expect(event["kind"] == "Event" and event["reason"] == "MemoryLeak" and
+           event["type"] == "Warning" and "leak_linear[" in event["message"], f"{event}")
+    expect(event["involvedObject"] == {"apiVersion": "v1", "kind": "Pod", "namespace": "shop",
+                                       "name": "shop-7d9f", "uid": uid}, f"{event}")
+
+
 def run_all(results, directory):
+    cgroups = Cgroups(f"seep-notify-{os.getpid()}")
+    with results.case("notify: Kubernetes Events with the service account"):
+        check_events(directory / "kube", cgroups)
+    cgroups.remove()
     with results.case("notify: servers"):
         run_agent(results, directory)

@@ -70,6 +70,7 @@ struct agent {
 	struct ctl *ctl;
 	struct notify *notify;   /* NULL: there are no targets */
 	struct loop_source *notify_source;
+	uint32_t notify_failing; /* bit by target: it fails, and that was logged */
 	struct otlp *otlp;       /* NULL: metrics are not pushed */
 	struct loop_source *otlp_source;
 	double otlp_next_s;

@@ -91,6 +91,7 @@ enum family {
 	FAMILY_CNT,
 };
 
+/* clang-format off */
 #define OBJECT_FAMILIES(first, prefix, noun)                                                     \
 	[(first) + OBJECT_MEMORY] = {prefix "_memory_bytes", METRIC_GAUGE,                       \
 		"What is judged of the " noun ": anonymous, swapped and owned shared memory."},  \
@@ -193,6 +194,7 @@ static const struct metric_desc families[FAMILY_CNT] = {
 	[OTLP_FAILED] = {"seep_otlp_failed_total", METRIC_COUNTER,
 		"Pushes of these metrics that failed or were left out because one was still under way."},
 };
+/* clang-format on */
 
 /* ---- processes and cgroups --------------------------------------------------------------- */
 
@@ -219,11 +221,10 @@ static void choose(void *ctx, struct series *s)
 	struct watch *w = series__user(s);
 	struct choice *c = ctx;
 
-	if (!w || w->seen_seq != c->a->seq || watch__is_proc(w) != c->processes ||
-	    c->cnt == c->cap)
+	if (!w || w->seen_seq != c->a->seq || watch__is_proc(w) != c->processes || c->cnt == c->cap)
 		return;
-	if (!c->processes && !isfinite(w->judged_s) && !w->read_s)
-		return; /* its files were not read yet */
+	if (!c->processes && !(w->read_s > 0))
+		return; /* never read is unknown, not empty */
 	c->v[c->cnt].w = w;
 	c->v[c->cnt].must = is_suspect(w);
 	c->must_cnt += c->v[c->cnt++].must;
@@ -233,7 +234,8 @@ static void choose(void *ctx, struct series *s)
 static int by_interest(const void *p, const void *q)
 {
 	const struct chosen *x = p, *y = q;
-	int x_leaks = x->w->verdict.state == VERDICT_LEAK, y_leaks = y->w->verdict.state == VERDICT_LEAK;
+	int x_leaks = x->w->verdict.state == VERDICT_LEAK,
+	    y_leaks = y->w->verdict.state == VERDICT_LEAK;
 
 	if (x->must != y->must)
 		return y->must - x->must;
@@ -428,9 +430,10 @@ static void add_counts(struct metrics *m, size_t family, const char *label, json
 	const char *name;
 	json_t *value;
 
+	/* clang-format off */
 	json_object_foreach(counts, name, value)
-		metrics__add_one(m, family, label, name,
-				 json_is_number(value) ? json_number_value(value) : NAN);
+		metrics__add_one(m, family, label, name, json_number_value(value));
+	/* clang-format on */
 	json_decref(counts);
 }
 
@@ -439,7 +442,9 @@ static void add_maps(struct metrics *m, json_t *maps)
 	const char *name;
 	json_t *map;
 
+	/* clang-format off */
 	json_object_foreach(maps, name, map) {
+	/* clang-format on */
 		metrics__add_one(m, MAP_ENTRIES, "map", name,
 				 json_number_value(json_object_get(map, "used")));
 		metrics__add_one(m, MAP_MAX_ENTRIES, "map", name,
@@ -584,8 +589,7 @@ static int serve_metrics(struct agent *a, const char *accept, struct buf *body,
 	return 200;
 }
 
-int answer__http(void *ctx, const struct http_request *rq, struct buf *body,
-		 const char **ret_type)
+int answer__http(void *ctx, const struct http_request *rq, struct buf *body, const char **ret_type)
 {
 	struct agent *a = ctx;
 	int fresh = a->seq && !a->poll_err;

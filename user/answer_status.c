@@ -341,6 +341,19 @@ static json_t *status_otlp(const struct agent *a)
 	return o;
 }
 
+static void say_untold(const struct agent *a, json_t *list)
+{
+	struct notify_stats ns;
+	size_t i;
+
+	for (i = 0; a->notify && i < notify__cnt(a->notify); i++) {
+		notify__stats(a->notify, i, &ns);
+		if (ns.error[0])
+			answer__say(list, "'%s' cannot be told of incidents: %s; it is tried again",
+				    ns.name, ns.error);
+	}
+}
+
 static json_t *status_problems(struct agent *a, const struct poller_stats *p)
 {
 	struct journal_stats js = {0};
@@ -363,6 +376,7 @@ static json_t *status_problems(struct agent *a, const struct poller_stats *p)
 	else if (hs.last_err)
 		answer__say(list, "incidents are not saved in '%s': %s", a->cfg.state_dir,
 			strerror(hs.last_err));
+	say_untold(a, list);
 	return list;
 }
 

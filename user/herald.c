@@ -16,12 +16,36 @@
 
 /* ---- incidents --------------------------------------------------------------------------- */
 
+/* Failing is logged when it begins and when it ends. */
+static void log_target(struct agent *a, size_t target)
+{
+	uint32_t bit = 1u << target;
+	struct notify_stats stats;
+
+	_Static_assert(NOTIFY_TARGETS_MAX <= 32, "a bit for each target");
+	notify__stats(a->notify, target, &stats);
+	if (stats.error[0] && !(a->notify_failing & bit))
+		log_err("notify '%s': %s, trying again", stats.name, stats.error);
+	else if (!stats.error[0] && (a->notify_failing & bit))
+		log_info("notify '%s': messages are taken again", stats.name);
+	a->notify_failing &= ~bit;
+	if (stats.error[0])
+		a->notify_failing |= bit;
+}
+
+static void tick_notify(struct agent *a)
+{
+	size_t i;
+
+	notify__tick(a->notify, a->now_s);
+	for (i = 0; i < notify__cnt(a->notify); i++)
+		log_target(a, i);
+}
+
 static void on_notified(void *ctx, uint32_t epoll_events)
 {
-	struct agent *a = ctx;
-
 	(void)epoll_events;
-	notify__tick(a->notify, a->now_s);
+	tick_notify(ctx);
 }
 
 /* The API server as a pod is told of it. Returns 0 outside of a pod. */
@@ -103,8 +127,8 @@ static void start_otlp(struct agent *a)
 	if (!cfg.url)
 		return;
 	err = otlp__new(&cfg, &a->otlp);
-	if (!err && !(a->otlp_source = loop__add_fd(a->loop, otlp__fd(a->otlp), EPOLLIN,
-						    on_exported, a)))
+	if (!err &&
+	    !(a->otlp_source = loop__add_fd(a->loop, otlp__fd(a->otlp), EPOLLIN, on_exported, a)))
 		err = -errno;
 	if (err)
 		log_err("otlp: %s; metrics will not be pushed", strerror(-err));
@@ -131,7 +155,7 @@ void herald__start(struct agent *a)
 void herald__tick(struct agent *a)
 {
 	if (a->notify)
-		notify__tick(a->notify, a->now_s);
+		tick_notify(a);
 	if (a->otlp && a->now_s >= a->otlp_next_s)
 		push(a);
 }
@@ -144,5 +168,6 @@ void herald__stop(struct agent *a)
 	otlp__free(a->otlp);
 	a->notify_source = a->otlp_source = NULL;
 	a->notify = NULL;
+	a->notify_failing = 0;
 	a->otlp = NULL;
 }

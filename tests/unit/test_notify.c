@@ -329,6 +329,7 @@ static void test_200_pods_make_one_message(void **state)
 
 static void test_opened_repeated_resolved(void **state)
 {
+	const struct incident *in;
 	json_t *m;
 
 	start_agent();
@@ -337,6 +338,8 @@ static void test_opened_repeated_resolved(void **state)
 	pass(31);
 	pass(3600);
 	assert_int_equal(received(), 1);
+	in = tracker__open_of(tracker, "p:7:1");
+	assert_string_equal(in->timeline[in->timeline_cnt - 1].text, "told 'ops' (webhook)");
 	m = message(0);
 	assert_string_equal(str(m, "state"), "open");
 	assert_string_equal(str(m, "title"), "warning: api[7] in shop/pod-7 leaks: 311 MiB so far, "
@@ -344,6 +347,8 @@ static void test_opened_repeated_resolved(void **state)
 	json_decref(m);
 	pass(3 * 3600 + 60);
 	assert_int_equal(received(), 2); /* still open */
+	assert_string_equal(in->timeline[in->timeline_cnt - 1].text, "told 'ops' (webhook)");
+	assert_string_not_equal(in->timeline[in->timeline_cnt - 2].text, "told 'ops' (webhook)");
 	end(7);
 	pass(400);
 	assert_int_equal(received(), 3);

@@ -635,6 +635,19 @@ void tracker__foreach_open(const struct tracker *tr, incident_fn fn, void *ctx)
 	}
 }
 
+void tracker__note(struct tracker *tr, double now_s, const char *id, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < tr->cnt; i++) {
+		if (strcmp(tr->entries[i].in->id, id))
+			continue;
+		incident__note(tr->entries[i].in, now_s, "%s", text);
+		changed(tr, now_s, &tr->entries[i]);
+		return;
+	}
+}
+
 size_t tracker__open_cnt(const struct tracker *tr)
 {
 	return tr->open_cnt;

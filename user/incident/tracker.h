@@ -77,6 +77,8 @@ size_t tracker__open_cnt(const struct tracker *tr);
 /* Verdicts that opened nothing because of max_open, and incidents lost because the history failed
  * for so long that more than TRACKER_CLOSED_MAX waited for it. */
 uint64_t tracker__dropped(const struct tracker *tr);
+/* A line for the timeline of an incident that is open or has just closed. */
+void tracker__note(struct tracker *tr, double now_s, const char *id, const char *text);
 /* Incidents with changes that the history has not taken yet. */
 size_t tracker__unwritten(const struct tracker *tr);
 

@@ -48,8 +48,9 @@ static const char *unit_of(const char *name)
 	static const struct {
 		const char *suffix, *unit;
 	} units[] = {
-		{"_bytes_per_second", "By/s"}, {"_bytes", "By"},     {"_bytes_total", "By"},
-		{"_seconds", "s"},	       {"_seconds_total", "s"}, {"_ratio", "1"},
+		{"_bytes_per_second", "By/s"}, {"_bytes", "By"},
+		{"_bytes_total", "By"},	       {"_seconds", "s"},
+		{"_seconds_total", "s"},       {"_ratio", "1"},
 	};
 	size_t len = strlen(name), n, i;
 
@@ -110,11 +111,10 @@ static json_t *request_of(json_t *metrics, const char *node)
 {
 	return json_pack("{s[{s{s[{ss, s{ss}}, {ss, s{ss}}, {ss, s{ss}}]},"
 			 " s[{s{ss, ss}, so}]}]}",
-			 "resourceMetrics", "resource", "attributes",
-			 "key", "service.name", "value", "stringValue", "seep",
-			 "key", "service.version", "value", "stringValue", SEEP_VERSION,
-			 "key", "host.name", "value", "stringValue", node,
-			 "scopeMetrics", "scope", "name", "seep", "version", SEEP_VERSION,
+			 "resourceMetrics", "resource", "attributes", "key", "service.name",
+			 "value", "stringValue", "seep", "key", "service.version", "value",
+			 "stringValue", SEEP_VERSION, "key", "host.name", "value", "stringValue",
+			 node, "scopeMetrics", "scope", "name", "seep", "version", SEEP_VERSION,
 			 "metrics", metrics);
 }
 

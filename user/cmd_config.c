@@ -82,9 +82,20 @@ static void print_rule(struct buf *out, const json_t *rule)
 	print_value(out, "severity", field__get(rule, "severity"));
 }
 
+/* Where to is not told: it may be a secret. */
+static void print_notify(struct buf *out, const json_t *target)
+{
+	buf__printf(out, "\n[notify \"%s\"]\ntype = %s\nmin-severity = %s\n",
+		    field__str(target, "name", "?"), field__str(target, "type", "?"),
+		    field__str(target, "min_severity", "?"));
+	if (field__str(target, "selector", NULL))
+		buf__printf(out, "selector = %s\n", field__str(target, "selector", NULL));
+}
+
 static int print_text(const json_t *body)
 {
 	const json_t *options = field__get(body, "options"), *rules = field__get(body, "rules");
+	const json_t *notify = field__get(body, "notify");
 	const char *file = field__str(body, "file", NULL);
 	struct buf out = {0};
 	const char *name;
@@ -100,6 +111,8 @@ static int print_text(const json_t *body)
 	print_list(&out, "exclude", field__get(body, "exclude"));
 	for (i = 0; i < json_array_size(rules); i++)
 		print_rule(&out, json_array_get(rules, i));
+	for (i = 0; i < json_array_size(notify); i++)
+		print_notify(&out, json_array_get(notify, i));
 	return render__print(&out);
 }
 

@@ -479,6 +479,24 @@ static json_t *value_to_json(const struct option_spec *spec)
 	}
 }
 
+/* Who is told, without where: that may be a secret. */
+static json_t *notify_to_json(const struct config *cfg)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < cfg->notify_cnt; i++) {
+		const struct notify_target *t = &cfg->notify[i];
+
+		json_array_append_new(list,
+				      json_pack("{ss, ss, ss, ss?}", "name", t->name, "type",
+						notify_types[t->type], "min_severity",
+						incident__severity_name(t->min_severity),
+						"selector", t->selector));
+	}
+	return list;
+}
+
 json_t *config__to_json(const struct config *cfg)
 {
 	struct config copy = *cfg; /* the table wants targets it may write */
@@ -494,6 +512,7 @@ json_t *config__to_json(const struct config *cfg)
 			json_decref(value);
 	}
 	json_object_set_new(o, "options", options);
+	json_object_set_new(o, "notify", notify_to_json(cfg));
 	json_object_set_new(o, "file", cfg->file ? json_string(cfg->file) : json_null());
 	return o;
 }

@@ -55,8 +55,8 @@ int config__reload(struct config *cfg, int argc, char **argv, char *why, size_t 
 /* Would the file do? 0, or -EINVAL with its line and the reason in why. */
 int config__check_file(const char *path, char *why, size_t cap);
 
-/* {"file":..,"options":{name:value,..},"include":[..],"exclude":[..],"rules":[..]}. NULL: out of
- * memory. */
+/* {"file":..,"options":{name:value,..},"include":[..],"exclude":[..],"rules":[..],
+ * "notify":[{"name":..,"type":..},..]}. NULL: out of memory. */
 json_t *config__to_json(const struct config *cfg);
 
 #endif /* SEEP_CONFIG_H */

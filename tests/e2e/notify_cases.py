@@ -109,7 +109,9 @@ def check_status(agent):
     expect("gone" in words.stdout and "alertmanager" in words.stdout, words.stdout)
     expect("'gone' cannot be told of incidents" in words.stdout, words.stdout)
     expect("notify 'hook': HTTP status 503, trying again" in agent.log.read_text(), "not logged")
-    for text in (words.stdout, agent.ask("status", "--json").stdout, agent.log.read_text()):
+    config = agent.ask("config").stdout
+    expect('[notify "hook"]\ntype = webhook\nmin-severity = warning' in config, config)
+    for text in (config, words.stdout, agent.ask("status", "--json").stdout, agent.log.read_text()):
         expect(SECRET not in text and KEY not in text, "a secret is told")
 
 

@@ -325,6 +325,9 @@ static void test_200_pods_make_one_message(void **state)
 	assert_int_equal(json_integer_value(json_object_get(m, "count")), 200);
 	assert_int_equal(json_array_size(json_object_get(m, "incidents")), 50);
 	json_decref(m);
+	assert_int_equal(stats().pending, 0);
+	pass(3600);
+	assert_int_equal(received(), 2);
 }
 
 static void test_opened_repeated_resolved(void **state)
@@ -569,6 +572,27 @@ static void test_expand(void **state)
 	start_agent(); /* for teardown */
 }
 
+/* Alertmanager wants each of them: as many messages as it takes. */
+static void test_every_alert_arrives(void **state)
+{
+	json_t *m;
+	int i, cnt = 0;
+
+	target.type = NOTIFY_ALERTMANAGER;
+	start_agent();
+	for (i = 0; i < 150; i++)
+		report(1000 + i, "Deployment/api", VERDICT_LEAK);
+	pass(0);
+	assert_int_equal(stats().pending, 0);
+	for (i = 0; i < received(); i++) {
+		m = message(i);
+		cnt += json_array_size(m);
+		json_decref(m);
+	}
+	assert_int_equal(cnt, 150);
+	assert_int_equal(received(), 3);
+}
+
 static void test_alertmanager(void **state)
 {
 	json_t *m, *alert, *labels;
@@ -725,6 +749,7 @@ int main(void)
 		TEST(test_ending_does_not_wait),
 		TEST(test_template_and_headers),
 		TEST(test_expand),
+		TEST(test_every_alert_arrives),
 		TEST(test_alertmanager),
 		TEST(test_command),
 		TEST(test_command_fails),

@@ -16,30 +16,9 @@
 #include "notify.h"
 #include "notify_kind.h"
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define BATCH_MAX	64
 #define RETRY_FIRST_S	1.0
 #define RETRY_MAX_S	300.0
 #define RETRY_DOUBLINGS 9
-#define TIMEOUT_S	10.0
-#define TIMEOUT_MAX_S	120.0
-
-static const struct notify_kind *const kinds[] = {
-	[NOTIFY_WEBHOOK] = &notify_kind_webhook,
-	[NOTIFY_ALERTMANAGER] = &notify_kind_alertmanager,
-	[NOTIFY_SYSLOG] = &notify_kind_syslog,
-	[NOTIFY_COMMAND] = &notify_kind_command,
-	[NOTIFY_KUBE_EVENT] = &notify_kind_kube_event,
-};
-
-const char *const notify_types[] = {
-	[NOTIFY_WEBHOOK] = "webhook",	    [NOTIFY_ALERTMANAGER] = "alertmanager",
-	[NOTIFY_SYSLOG] = "syslog",	    [NOTIFY_COMMAND] = "command",
-	[NOTIFY_KUBE_EVENT] = "kube-event", [ARRAY_SIZE(kinds)] = NULL,
-};
-_Static_assert(ARRAY_SIZE(notify_types) == ARRAY_SIZE(kinds) + 1, "a word for each kind");
-
-const char *const notify_groups[] = {"workload", "image", "none", "all", NULL};
 
 struct notice {
 	char id[INCIDENT_ID_LEN];
@@ -63,10 +42,10 @@ struct said {
 struct job {
 	struct notify_delivery delivery;
 	json_t *message;
-	struct said said[BATCH_MAX];
-	size_t cnt;
 	int err;
 	char why[NOTIFY_WHY_LEN];
+	size_t cnt;
+	struct said said[];
 };
 
 struct target {
@@ -91,78 +70,6 @@ struct notify {
 	struct target targets[NOTIFY_TARGETS_MAX];
 	size_t cnt;
 };
-
-/* ---- targets as configured --------------------------------------------------------------- */
-
-void notify_target__init(struct notify_target *t, const char *name)
-{
-	*t = (struct notify_target){
-		.type = -1,
-		.min_severity = SEVERITY_WARNING,
-		.group = -1,
-		.send_resolved = 1,
-		.timeout_s = TIMEOUT_S,
-		.wait_s = NAN,
-		.interval_s = NAN,
-		.repeat_s = NAN,
-	};
-	snprintf(t->name, sizeof(t->name), "%s", name);
-}
-
-static int has(const struct notify_target *t, const char *option)
-{
-	if (!strcmp(option, "url"))
-		return t->url || t->url_file;
-	return !strcmp(option, "command") && t->command;
-}
-
-static void set_default(double *value, double otherwise)
-{
-	if (isnan(*value))
-		*value = otherwise;
-}
-
-static int check_selector(const struct notify_target *t, char *ret_why, size_t cap)
-{
-	struct selector *selector = NULL;
-	char why[SELECTOR_WHY_LEN];
-	int err;
-
-	if (!t->selector)
-		return 0;
-	err = selector__parse(t->selector, &selector, why);
-	selector__free(selector);
-	if (err)
-		snprintf(ret_why, cap, "selector: %s", err == -ENOMEM ? "out of memory" : why);
-	return err;
-}
-
-int notify_target__check(struct notify_target *t, char *ret_why, size_t cap)
-{
-	const struct notify_kind *kind;
-
-	if (t->type < 0) {
-		snprintf(ret_why, cap, "type is missing");
-		return -EINVAL;
-	}
-	kind = kinds[t->type];
-	if (kind->needs && !has(t, kind->needs)) {
-		snprintf(ret_why, cap, "type %s needs %s", kind->name, kind->needs);
-		return -EINVAL;
-	}
-	if (!(t->timeout_s >= 0.1 && t->timeout_s <= TIMEOUT_MAX_S)) {
-		snprintf(ret_why, cap, "timeout must be 100ms to %gs", TIMEOUT_MAX_S);
-		return -EINVAL;
-	}
-	if (t->group < 0)
-		t->group = kind->group;
-	set_default(&t->wait_s, kind->wait_s);
-	set_default(&t->interval_s, kind->interval_s);
-	set_default(&t->repeat_s, kind->repeat_s);
-	if (!t->rate)
-		t->rate = kind->rate;
-	return check_selector(t, ret_why, cap);
-}
 
 /* ---- notices ----------------------------------------------------------------------------- */
 
@@ -432,46 +339,63 @@ static json_t *document_of(struct notify *n, const struct notice *notice)
 	return l.document;
 }
 
-static void say(struct notify *n, struct job *job, json_t *incidents, const struct notice *notice)
+/* Adds the incident, in full while there is room for that, and else as one more of its kind. */
+static void say(struct notify *n, const struct target *t, struct job *job, json_t *incidents,
+		const struct notice *notice)
 {
-	json_t *document = document_of(n, notice);
 	struct said *said = &job->said[job->cnt];
+	json_t *document;
 
-	if (!document || json_array_append_new(incidents, document))
-		return;
+	if (json_array_size(incidents) < t->kind->batch) {
+		document = document_of(n, notice);
+		if (!document || json_array_append_new(incidents, document))
+			return;
+	} else if (!t->kind->sums_up) {
+		return; /* it is due for the next message */
+	}
 	memcpy(said->id, notice->id, sizeof(said->id));
 	said->state = notice->state;
 	said->severity = notice->severity;
 	job->cnt++;
 }
 
-/* One message about the group of what is most due: its news, or all of it when it is told again.
- * NULL: out of memory. */
+/* Its news, or all of it when it is told again; what is open first. */
+static void say_group(struct notify *n, const struct target *t, struct job *job, json_t *incidents,
+		      const struct notice *most)
+{
+	int again = isnan(most->news_s), state;
+	size_t i;
+
+	for (state = INCIDENT_OPEN; state <= INCIDENT_CLOSED; state++) {
+		for (i = 0; i < t->cnt; i++) {
+			const struct notice *notice = &t->notices[i];
+
+			if (notice->group == most->group && (int)notice->state == state &&
+			    (again || !isnan(notice->news_s)))
+				say(n, t, job, incidents, notice);
+		}
+	}
+}
+
+/* One message about the group of what is most due. NULL: out of memory. */
 static struct job *compose(struct notify *n, struct target *t, const struct notice *most,
 			   double now_s)
 {
-	struct job *job = calloc(1, sizeof(*job));
+	struct job *job = calloc(1, sizeof(*job) + t->cnt * sizeof(job->said[0]));
 	json_t *incidents = json_array();
-	int again = isnan(most->news_s);
-	size_t i, cnt = 0;
 
-	for (i = 0; job && incidents && i < t->cnt; i++) {
-		const struct notice *notice = &t->notices[i];
-
-		if (notice->group != most->group || (!again && isnan(notice->news_s)))
-			continue;
-		cnt++;
-		if (job->cnt < t->kind->batch)
-			say(n, job, incidents, notice);
-	}
-	if (job && job->cnt)
-		job->message = notify_message__new(
-			t->cfg.name, n->node, notify_groups[t->cfg.group], now_s, incidents, cnt);
-	else
+	if (job && incidents)
+		say_group(n, t, job, incidents, most);
+	if (!job || !job->cnt) {
 		json_decref(incidents);
-	if (job && !job->message) {
 		free(job);
-		job = NULL;
+		return NULL;
+	}
+	job->message = notify_message__new(t->cfg.name, n->node, notify_groups[t->cfg.group], now_s,
+					   incidents, job->cnt);
+	if (!job->message) {
+		free(job);
+		return NULL;
 	}
 	return job;
 }
@@ -512,7 +436,7 @@ static void deliver(struct worker *w, void *arg)
 
 	(void)w;
 	snprintf(job->why, sizeof(job->why), "out of memory");
-	job->err = kinds[job->delivery.target->type]->deliver(&job->delivery, job->why);
+	job->err = notify_kind__of(job->delivery.target->type)->deliver(&job->delivery, job->why);
 }
 
 /* Repeats are not worth a line in the incident's timeline. */
@@ -696,7 +620,7 @@ static int make_target(struct notify *n, const struct notify_target *cfg, double
 	int err = 0;
 
 	t->cfg = *cfg;
-	t->kind = kinds[cfg->type];
+	t->kind = notify_kind__of(cfg->type);
 	t->allowance = cfg->rate;
 	t->allowance_s = now_s;
 	t->retry_s = -INFINITY;

@@ -132,6 +132,7 @@ const struct notify_kind notify_kind_command = {
 	.name = "command",
 	.needs = "command",
 	.batch = 50,
+	.sums_up = 1,
 	.group = NOTIFY_BY_WORKLOAD,
 	.wait_s = 30,
 	.interval_s = 300,

@@ -22,7 +22,8 @@ struct notify_delivery {
 struct notify_kind {
 	const char *name;
 	const char *needs;	 /* the option without which it cannot work, or NULL */
-	size_t batch;		 /* incidents of one message at most */
+	size_t batch;		 /* incidents that a message shows in full at most... */
+	int sums_up;		 /* ...and of the others it tells the number, which will do */
 	enum notify_group group; /* defaults of options */
 	double wait_s, interval_s, repeat_s;
 	unsigned rate;
@@ -32,6 +33,9 @@ struct notify_kind {
 
 extern const struct notify_kind notify_kind_webhook, notify_kind_alertmanager, notify_kind_syslog,
 	notify_kind_command, notify_kind_kube_event;
+
+/* By enum notify_type. */
+const struct notify_kind *notify_kind__of(int type);
 
 /* POST a body to the target's url (+ path), with its headers, token, CA and time limit. */
 int notify__post(const struct notify_delivery *d, const char *path, const char *body,

@@ -106,6 +106,7 @@ const struct notify_kind notify_kind_webhook = {
 	.name = "webhook",
 	.needs = "url",
 	.batch = 50,
+	.sums_up = 1,
 	.group = NOTIFY_BY_WORKLOAD,
 	.wait_s = 30,
 	.interval_s = 300,

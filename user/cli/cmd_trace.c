@@ -206,6 +206,7 @@ struct session {
 	struct targets seen; /* of a cgroup or pod: tried already */
 	int added, is_full;
 	int is_terminal;     /* standard error is one: show progress */
+	sigset_t inherited;  /* signals that were blocked when we came; a command's as well */
 };
 
 /* An exit code; a process that cannot be traced is only fatal when there is no other. */
@@ -339,10 +340,13 @@ static int attach_to_child(struct session *s, pid_t pid, char why[TRACE_WHY_LEN]
 static int run_command(struct session *s)
 {
 	char why[TRACE_WHY_LEN] = "";
+	sigset_t ours;
 	pid_t pid;
 	int err;
 
+	sigprocmask(SIG_SETMASK, &s->inherited, &ours);
 	err = spawn__start(s->opt->command, s->opt->file ? -1 : STDERR_FILENO, &pid);
+	sigprocmask(SIG_SETMASK, &ours, NULL);
 	if (err) {
 		fprintf(stderr, "seep trace: cannot run '%s': %s\n", s->opt->command[0],
 			strerror(-err));
@@ -396,28 +400,26 @@ static void on_progress(void *ctx, const struct trace_progress *progress)
 }
 
 /* Readable once Ctrl-C or SIGTERM came; -1: those end the program as ever. */
-static int open_stop_fd(void)
+static int open_stop_fd(sigset_t *ret_inherited)
 {
 	sigset_t signals;
 
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
-	if (sigprocmask(SIG_BLOCK, &signals, NULL))
+	if (sigprocmask(SIG_BLOCK, &signals, ret_inherited))
 		return -1;
 	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int run_session(struct session *s)
+static int run_session(struct session *s, int stop_fd)
 {
-	int err, stop_fd = open_stop_fd();
+	int err;
 
 	s->is_terminal = isatty(STDERR_FILENO);
 	err = trace__run(s->trace, stop_fd, on_progress, s);
 	if (s->is_terminal)
 		fputs("\r\033[K", stderr);
-	if (stop_fd >= 0)
-		close(stop_fd);
 	if (err)
 		fprintf(stderr, "seep trace: ended early: %s\n", strerror(-err));
 	return err;
@@ -484,18 +486,21 @@ static int check_file(const char *path)
 	return errno == EACCES || errno == EPERM ? SEEP_EXIT_NOT_PERMITTED : SEEP_EXIT_FAILED;
 }
 
+/* Ctrl-C must end it well from the first probe on, so signals are ours before there is one. */
 static int run(struct session *s)
 {
-	int err, code = add_targets(s);
+	int stop_fd = open_stop_fd(&s->inherited), code = add_targets(s), err;
 
-	if (code)
-		return code;
-	err = run_session(s);
-	if (write_result(s))
-		err = -EIO;
+	if (!code) {
+		err = run_session(s, stop_fd);
+		if (write_result(s) || err)
+			code = SEEP_EXIT_FAILED;
+	}
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		; /* the command, if it has ended */
-	return err ? SEEP_EXIT_FAILED : SEEP_EXIT_OK;
+	if (stop_fd >= 0)
+		close(stop_fd);
+	return code;
 }
 
 int cmd_trace(int argc, char **argv)

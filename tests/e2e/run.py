@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """run.py - the end-to-end ring: the real agent and command line beside real programs.
 
-    tests/e2e/run.sh [cli] [agent] [trace] [metrics] [notify] [leaks]
+    tests/e2e/run.sh [cli] [agent] [trace] [peers] [metrics] [notify] [leaks]
 
 cli     cli.cases: one command each, what it prints and returns
 agent   agent_cases.py: SIGKILL, bad state, bad clients
 trace   trace_cases.py: `seep trace` finds the line that leaks, in every form
+peers   peer_cases.py: `seep trace` on servers and tools from Debian, which do not notice
 metrics metrics_cases.py: a leak becomes an alert in real Prometheus and Alertmanager
 notify  notify_cases.py: an incident reaches a webhook, Alertmanager and a command
 leaks   programs.cases: the leaks, and only they, become incidents
@@ -23,10 +24,11 @@ import cli_cases
 import leak_cases
 import metrics_cases
 import notify_cases
+import peer_cases
 import trace_cases
 from harness import SEEP, Agent, Results, scratch_directory
 
-GROUPS = ("cli", "agent", "trace", "metrics", "notify", "leaks")
+GROUPS = ("cli", "agent", "trace", "peers", "metrics", "notify", "leaks")
 
 
 def in_background(target, *args):
@@ -52,6 +54,8 @@ def run_with_agents(results, directory, groups):
                 threads.append(in_background(agent_cases.run_all, results, directory / "agents"))
             if "trace" in groups:
                 threads.append(in_background(trace_cases.run_all, results, directory / "traces"))
+            if "peers" in groups:
+                threads.append(in_background(peer_cases.run_all, results, directory / "peers"))
             if "metrics" in groups:
                 threads.append(in_background(metrics_cases.run_all, results,
                                              directory / "metrics"))
@@ -75,7 +79,7 @@ def main():
         if not SEEP.exists():
             results.add("FAIL", "e2e", f"{SEEP} is not built")
         elif os.geteuid() != 0:
-            results.add("skip", "agent, trace, metrics, notify, leaks", "the agent needs root")
+            results.add("skip", "agent, trace, peers, metrics, notify, leaks", "the agent needs root")
             if "cli" in groups:
                 cli_cases.run_all(results, directory / "cli", None)
         else:

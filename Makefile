@@ -181,9 +181,17 @@ build/bench/watch: build/bench/watch.o $(OVERHEAD_OBJS) build/libseep.a
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
+CLOSER_OBJS := $(patsubst %.c,build/%.o,$(wildcard bench/closer/*.c))
+
+build/bench/alloc: build/bench/alloc.o $(CLOSER_OBJS) build/libseep.a
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
 build/bench/%: build/bench/%.o build/libseep.a
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+build/bench/closer/%.o: CPPFLAGS += -Ibench
 
 .PHONY: bench
 bench: all benches workloads replay-gen

@@ -1,186 +1,275 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * alloc.c - what a traced pair of malloc and free costs the program.
+ * alloc.c - what the closer look costs the program, and what it takes itself; peers beside it.
  *
- * All variants run interleaved in one go, each repetition beginning with another one; the figure is
- * the median over the repetitions. CPU time of the traced thread is measured, because the machine
- * may be shared. As root. With MEMLEAK set to a command that runs bcc's memleak (libbpf-tools),
- * that is measured beside.
+ * All arms run interleaved in one go, each repetition beginning with another one; a figure is the
+ * median over the repetitions. CPU time of the traced thread is measured, because the machine may
+ * be shared. Tracers run as commands, as their users run them; seep's ways to attach run in here.
+ * heaptrack must be there when the program starts, so it has a program of its own. As root.
  *
- *   [MEMLEAK=...] build/bench/alloc [--quick]
+ *   build/bench/alloc [--quick]      MEMLEAK=command: instead of what bench/peers.sh finds
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "closer/target.h"
+#include "closer/tool.h"
+#include "drill/drill.h"
 #include "probe/alloc_probe.h"
+#include "probe/proc_scan.h"
 
-#define PAIRS	     20000
-#define REPS_MAX     15
-#define SIZES	     2
-#define SAMPLE_BYTES (512 * 1024)
-#define GOAL_NS	     1500.0
-#define PEER_START_S 4
+#define REPS_MAX	 15
+#define REPS_QUICK	 3
+#define SAMPLE_BYTES	 (512 * 1024)
+#define PAIR_GOAL_NS	 1500.0
+#define SQLITE_GOAL	 3.0
+#define AUTO_GOAL	 1.02
+#define ATTACH_TIMEOUT_S 60
+#define ATTACHED_NS	 100 /* a pair costs more than this: somebody is there */
+#define AUTO_WINDOW_S	 30
+#define COMMAND_CAP	 512
+#define HEAPTRACK_DIR	 "/tmp/seep-bench-XXXXXX"
 
-static const size_t sizes[SIZES] = {64, 1024};
+enum work { PAIR_64, PAIR_1024, SQLITE, WORK_CNT };
 
-static const struct arm {
+static const struct target_job jobs[WORK_CNT] = {
+	[PAIR_64] = {.pair_bytes = 64, .cnt = 20000},
+	[PAIR_1024] = {.pair_bytes = 1024, .cnt = 20000},
+	[SQLITE] = {.cnt = 1},
+};
+
+enum kind { OFF, COMMAND, PROBE, PRELOAD };
+
+static struct arm {
 	const char *name;
+	enum kind kind;
+	const char *args; /* COMMAND: behind the tool */
+	const char *tool; /* COMMAND: NULL = it cannot be had */
 	struct alloc_probe_cfg cfg;
-	const char *peer_args; /* NULL: not a peer */
-	int is_off;
+	const char *why_not;
+	double ns[WORK_CNT][REPS_MAX];
+	double bytes; /* the most that the tool took */
+	int cnt;
 } arms[] = {
-	{.name = "off", .is_off = 1},
-	{.name = "seep, samples", .cfg = {.sample_bytes = SAMPLE_BYTES}},
-	{.name = "seep, all", .cfg = {.sample_bytes = 0}},
-	{.name = "seep, samples, entry and return",
+	{.name = "off", .kind = OFF},
+	{.name = "seep trace", .kind = COMMAND, .args = "-p %d -d 10m", .tool = "build/seep trace"},
+	{.name = "seep trace --sample all", .kind = COMMAND,
+	 .args = "-p %d -d 10m --sample all", .tool = "build/seep trace"},
+	{.name = "bcc memleak", .kind = COMMAND, .args = "-p %d 600"},
+	{.name = "bcc memleak -s 100", .kind = COMMAND, .args = "-p %d -s 100 600"},
+	{.name = "heaptrack", .kind = PRELOAD},
+	{.name = "seep, entry and return probes", .kind = PROBE,
 	 .cfg = {.sample_bytes = SAMPLE_BYTES, .no_session = 1}},
-	{.name = "seep, samples, perf events",
+	{.name = "seep, perf-event probes", .kind = PROBE,
 	 .cfg = {.sample_bytes = SAMPLE_BYTES, .no_session = 1, .no_multi = 1}},
-	{.name = "seep, samples, not placed", .cfg = {.sample_bytes = SAMPLE_BYTES, .at_entry = 1}},
-	{.name = "memleak", .peer_args = ""},
-	{.name = "memleak -s 100", .peer_args = "-s 100"},
+	{.name = "seep, probes not placed", .kind = PROBE,
+	 .cfg = {.sample_bytes = SAMPLE_BYTES, .at_entry = 1}},
 };
 
 #define ARM_CNT (sizeof(arms) / sizeof(arms[0]))
 
-/* ---- the program that is traced ---------------------------------------------------------- */
+enum { ARM_OFF, ARM_SAMPLED };
 
-struct target {
-	pid_t pid;
-	int to_fd, from_fd;
-};
-
-static void *volatile kept;
-
-static double pair_ns(size_t size)
-{
-	uint64_t begin = clock__ns(CLOCK_THREAD_CPUTIME_ID);
-	int i;
-
-	for (i = 0; i < PAIRS; i++) {
-		kept = malloc(size);
-		free(kept);
-	}
-	return (double)(clock__ns(CLOCK_THREAD_CPUTIME_ID) - begin) / PAIRS;
-}
-
-static void serve(int in_fd, int out_fd)
-{
-	size_t size;
-	double ns;
-
-	while (read(in_fd, &size, sizeof(size)) == sizeof(size)) {
-		pair_ns(size); /* warm */
-		ns = pair_ns(size);
-		if (write(out_fd, &ns, sizeof(ns)) != sizeof(ns))
-			break;
-	}
-	_exit(0);
-}
-
-static int target__start(struct target *t)
-{
-	int to[2], from[2];
-
-	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
-		return -errno;
-	t->pid = fork();
-	if (t->pid < 0)
-		return -errno;
-	if (!t->pid) {
-		close(to[1]);
-		serve(to[0], from[1]);
-	}
-	close(to[0]);
-	close(from[1]);
-	t->to_fd = to[1];
-	t->from_fd = from[0];
-	return 0;
-}
-
-static double target__run(struct target *t, size_t size)
-{
-	double ns;
-
-	if (write(t->to_fd, &size, sizeof(size)) != sizeof(size) ||
-	    read(t->from_fd, &ns, sizeof(ns)) != sizeof(ns))
-		return -1;
-	return ns;
-}
-
-static void target__stop(struct target *t)
-{
-	close(t->to_fd);
-	close(t->from_fd);
-	waitpid(t->pid, NULL, 0);
-}
+static struct target plain, preloaded;
 
 /* ---- arms -------------------------------------------------------------------------------- */
 
-struct running {
-	struct alloc_probe *probe;
-	pid_t peer;
-};
-
-static pid_t start_peer(const char *args, pid_t pid)
+static void find_memleak(void)
 {
-	char command[1024];
-	pid_t peer;
+	static char path[COMMAND_CAP];
+	FILE *script = getenv("MEMLEAK") ? NULL : popen("bench/peers.sh", "r");
+	const char *tool = getenv("MEMLEAK");
+	size_t i;
 
-	snprintf(command, sizeof(command), "exec %s -p %d %s >/dev/null 2>&1", getenv("MEMLEAK"),
-		 pid, args);
-	peer = fork();
-	if (!peer) {
-		execl("/bin/sh", "sh", "-c", command, NULL);
-		_exit(127);
+	if (script && fgets(path, sizeof(path), script)) {
+		path[strcspn(path, "\n")] = '\0';
+		tool = path;
 	}
-	sleep(PEER_START_S);
-	return peer;
+	if (script && pclose(script))
+		tool = NULL;
+	for (i = 0; i < ARM_CNT; i++) {
+		if (arms[i].kind != COMMAND || arms[i].tool)
+			continue;
+		arms[i].tool = tool;
+		arms[i].why_not = tool ? NULL : "not here, and cannot be fetched (see above)";
+	}
 }
 
-/* 1 if it runs; 0 with the reason said. */
-static int arm__on(const struct arm *arm, pid_t pid, struct running *r)
+static char heaptrack_dir[] = HEAPTRACK_DIR;
+
+static void find_heaptrack(struct arm *arm)
 {
-	struct alloc_probe_cfg cfg = arm->cfg;
-	char why[256] = "";
+	char command[COMMAND_CAP];
+
+	if (!mkdtemp(heaptrack_dir))
+		return;
+	snprintf(command, sizeof(command), "heaptrack -o %s/data", heaptrack_dir);
+	if (system("command -v heaptrack >/dev/null"))
+		arm->why_not = "not installed (make deps-peers)";
+	else if (target__start(&preloaded, command))
+		arm->why_not = "the program does not start under it";
+}
+
+static void remove_data(void)
+{
+	char command[COMMAND_CAP];
+
+	snprintf(command, sizeof(command), "rm -rf %s", heaptrack_dir);
+	if (system(command))
+		fprintf(stderr, "'%s' is left behind\n", heaptrack_dir);
+}
+
+/* Nobody says when probes are in place, but a pair tells. 0 or -errno. */
+static int await_attached(pid_t tool)
+{
+	static const struct target_job probe = {.pair_bytes = 64, .cnt = 1000};
+	double end_s = clock__boot_ns() / 1e9 + ATTACH_TIMEOUT_S;
+
+	while (clock__boot_ns() / 1e9 < end_s) {
+		if (tool__has_ended(tool))
+			return -ECHILD;
+		if (target__run(&plain, &probe) > ATTACHED_NS)
+			return 0;
+		usleep(100000);
+	}
+	return -ETIMEDOUT;
+}
+
+static void measure(struct arm *arm, struct target *t)
+{
+	int work;
+
+	for (work = 0; work < WORK_CNT; work++) {
+		if (work != SQLITE)
+			target__run(t, &jobs[work]); /* warm */
+		arm->ns[work][arm->cnt] = target__run(t, &jobs[work]);
+	}
+	arm->cnt++;
+}
+
+static void run_command(struct arm *arm)
+{
+	char command[COMMAND_CAP + 64];
+	pid_t tool;
 	int err;
 
-	*r = (struct running){};
-	if (arm->is_off)
-		return 1;
-	if (arm->peer_args) {
-		r->peer = start_peer(arm->peer_args, pid);
-		return !waitpid(r->peer, NULL, WNOHANG);
-	}
-	cfg.pid = pid;
-	err = alloc_probe__new(&cfg, &r->probe, why, sizeof(why));
+	snprintf(command, sizeof(command), "%s %s", arm->tool, arm->args);
+	tool = tool__start(command, plain.pid);
+	err = tool < 0 ? tool : await_attached(tool);
 	if (err)
-		fprintf(stderr, "%s: %s (%s)\n", arm->name, strerror(-err), why);
-	return !err;
+		arm->why_not = err == -ECHILD ? "it ended at once" : "it does not attach";
+	else
+		measure(arm, &plain);
+	if (tool <= 0)
+		return;
+	arm->bytes = fmax(arm->bytes, tool__bytes(tool, 0));
+	tool__stop(tool);
 }
 
-static void arm__off(struct running *r)
+static void run_probe(struct arm *arm)
 {
-	alloc_probe__free(r->probe);
-	if (r->peer <= 0)
+	struct alloc_probe_cfg cfg = arm->cfg;
+	static char why[256];
+	struct alloc_probe *probe;
+
+	cfg.pid = plain.pid;
+	if (alloc_probe__new(&cfg, &probe, why, sizeof(why))) {
+		arm->why_not = why;
 		return;
-	kill(r->peer, SIGINT);
-	waitpid(r->peer, NULL, 0);
+	}
+	measure(arm, &plain);
+	alloc_probe__free(probe);
+}
+
+/* What its library takes in the program counts as heaptrack's. */
+static void run_preloaded(struct arm *arm)
+{
+	measure(arm, &preloaded);
+	arm->bytes = tool__bytes(preloaded.leader, preloaded.pid) +
+		     fmax(tool__peak_bytes(preloaded.pid) - tool__peak_bytes(plain.pid), 0);
+}
+
+static void run_arm(struct arm *arm)
+{
+	if (arm->why_not)
+		return;
+	switch (arm->kind) {
+	case OFF:
+		measure(arm, &plain);
+		break;
+	case COMMAND:
+		run_command(arm);
+		break;
+	case PROBE:
+		run_probe(arm);
+		break;
+	case PRELOAD:
+		run_preloaded(arm);
+		break;
+	}
+}
+
+/* ---- the agent's own look ---------------------------------------------------------------- */
+
+struct automatic {
+	double ratio;	   /* SQLite jobs with it, over those before and after */
+	double cost_share; /* as it says itself */
+	double duty_share;
+	unsigned slices;
+};
+
+static void take_result(void *ctx, const struct drill_result *r)
+{
+	struct automatic *a = ctx;
+
+	a->cost_share = r->cost_share;
+	a->duty_share = r->duty_share;
+	a->slices = r->slices;
+}
+
+static double mean_job_ns(double seconds)
+{
+	double end_s = clock__boot_ns() / 1e9 + seconds, sum = 0;
+	int cnt = 0;
+
+	do {
+		sum += target__run(&plain, &jobs[SQLITE]);
+		cnt++;
+	} while (clock__boot_ns() / 1e9 < end_s);
+	return sum / cnt;
+}
+
+/* Slices are rare and short, so the mean over some time counts, not the median. */
+static int run_automatic(double seconds, struct automatic *ret_automatic)
+{
+	const struct drill_cfg cfg = {.window_s = AUTO_WINDOW_S};
+	struct automatic found = {};
+	struct proc_sample sample;
+	double before, with;
+	struct drill *drill;
+	int err;
+
+	err = proc_scan__one("/proc", plain.pid, &sample);
+	if (!err)
+		err = drill__new(&cfg, &drill);
+	if (err)
+		return err;
+	before = mean_job_ns(seconds / 4);
+	drill__want(drill, &sample.id, 1);
+	with = mean_job_ns(seconds);
+	drill__collect(drill, take_result, &found);
+	drill__free(drill);
+	found.ratio = with / ((before + mean_job_ns(seconds / 4)) / 2);
+	*ret_automatic = found;
+	return 0;
 }
 
 /* ---- figures ----------------------------------------------------------------------------- */
-
-struct figures {
-	double ns[ARM_CNT][SIZES][REPS_MAX];
-	int cnt[ARM_CNT];
-};
 
 static int by_value(const void *a, const void *b)
 {
@@ -189,63 +278,113 @@ static int by_value(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static double median(double *values, int cnt)
+static double median(const double *values, int cnt)
 {
-	qsort(values, cnt, sizeof(*values), by_value);
-	return values[cnt / 2];
+	double sorted[REPS_MAX];
+
+	memcpy(sorted, values, cnt * sizeof(*values));
+	qsort(sorted, cnt, sizeof(*sorted), by_value);
+	return sorted[cnt / 2];
 }
 
-static void run_arm(struct figures *f, size_t arm, struct target *t)
+/* The median of the ratios within a repetition. */
+static double sqlite_ratio(const struct arm *arm)
 {
-	struct running r;
+	double ratios[REPS_MAX];
+	int i;
+
+	for (i = 0; i < arm->cnt; i++)
+		ratios[i] = arm->ns[SQLITE][i] / arms[ARM_OFF].ns[SQLITE][i];
+	return median(ratios, arm->cnt);
+}
+
+static void print_arm(const struct arm *arm)
+{
+	if (arm->why_not || !arm->cnt) {
+		printf("| %s | %s | | | |\n", arm->name, arm->why_not);
+		return;
+	}
+	printf("| %s | %.0f | %.0f |", arm->name, median(arm->ns[PAIR_64], arm->cnt),
+	       median(arm->ns[PAIR_1024], arm->cnt));
+	if (arm == &arms[ARM_OFF])
+		printf(" %.2f s |", median(arm->ns[SQLITE], arm->cnt) / 1e9);
+	else
+		printf(" %.1f x |", sqlite_ratio(arm));
+	if (arm->bytes > 0)
+		printf(" %.1f |\n", arm->bytes / (1 << 20));
+	else
+		printf(" |\n");
+}
+
+static const char *met(int is_met)
+{
+	return is_met ? "met" : "MISSED";
+}
+
+static void print_goals(const struct automatic *a)
+{
+	const struct arm *sampled = &arms[ARM_SAMPLED];
+	double ns, ratio;
+
+	if (sampled->cnt) {
+		ns = fmax(median(sampled->ns[PAIR_64], sampled->cnt),
+			  median(sampled->ns[PAIR_1024], sampled->cnt));
+		ratio = sqlite_ratio(sampled);
+		printf("goal: %.0f ns a pair with samples: %s (%.0f)\n", PAIR_GOAL_NS,
+		       met(ns <= PAIR_GOAL_NS), ns);
+		printf("goal: the SQLite job at %.0f x with samples: %s (%.1f)\n", SQLITE_GOAL,
+		       met(ratio <= SQLITE_GOAL), ratio);
+	}
+	if (a->slices)
+		printf("goal: the SQLite job at %.2f x when the agent looks: %s (%.3f)\n",
+		       AUTO_GOAL, met(a->ratio <= AUTO_GOAL), a->ratio);
+}
+
+static void print_table(const struct automatic *a)
+{
 	size_t i;
 
-	if (arms[arm].peer_args && !getenv("MEMLEAK"))
-		return;
-	if (arm__on(&arms[arm], t->pid, &r)) {
-		for (i = 0; i < SIZES; i++)
-			f->ns[arm][i][f->cnt[arm]] = target__run(t, sizes[i]);
-		f->cnt[arm]++;
-	}
-	arm__off(&r);
-}
-
-static void print_table(struct figures *f)
-{
-	double ns, worst = 0;
-	size_t arm, i;
-
-	printf("%-34s %10s %10s   ns per malloc and free, median\n", "", "64 bytes", "1024 bytes");
-	for (arm = 0; arm < ARM_CNT; arm++) {
-		if (!f->cnt[arm])
-			continue;
-		printf("%-34s", arms[arm].name);
-		for (i = 0; i < SIZES; i++) {
-			ns = median(f->ns[arm][i], f->cnt[arm]);
-			printf(" %10.0f", ns);
-			if (arm == 1 && ns > worst)
-				worst = ns;
-		}
-		printf("\n");
-	}
-	printf("goal: %.0f ns with samples: %s\n", GOAL_NS, worst <= GOAL_NS ? "met" : "MISSED");
+	puts("| | ns a pair, 64 B | 1024 B | SQLite job | MiB taken |\n|---|---|---|---|---|");
+	for (i = 0; i < ARM_CNT; i++)
+		print_arm(&arms[i]);
+	if (a->slices)
+		printf("| seep agent, by itself | | | %.3f x | |\n\n"
+		       "By its own account it took %.2f %% of a core, attached %.2f %% of the time, "
+		       "in %u slices.\n", a->ratio, 100 * a->cost_share, 100 * a->duty_share,
+		       a->slices);
+	puts("");
+	print_goals(a);
 }
 
 int main(int argc, char **argv)
 {
-	int reps = argc > 1 && !strcmp(argv[1], "--quick") ? 3 : REPS_MAX, rep;
-	static struct figures figures;
-	struct target t = {};
+	int quick = argc > 1 && !strcmp(argv[1], "--quick"), rep, err;
+	int reps = quick ? REPS_QUICK : REPS_MAX;
+	struct automatic automatic = {};
 	size_t i;
 
-	if (target__start(&t)) {
-		perror("bench/alloc");
+	if (argc > 1 && !strcmp(argv[1], TARGET_OPTION))
+		target__serve();
+	err = target__start(&plain, NULL);
+	if (err) {
+		fprintf(stderr, "bench/alloc: %s\n", strerror(-err));
 		return 1;
 	}
-	for (rep = 0; rep < reps; rep++)
+	find_memleak();
+	for (i = 0; i < ARM_CNT; i++) {
+		if (arms[i].kind == PRELOAD)
+			find_heaptrack(&arms[i]);
+	}
+	for (rep = 0; rep < reps; rep++) {
 		for (i = 0; i < ARM_CNT; i++)
-			run_arm(&figures, (rep + i) % ARM_CNT, &t);
-	target__stop(&t);
-	print_table(&figures);
+			run_arm(&arms[(rep + i) % ARM_CNT]);
+	}
+	err = run_automatic(quick ? 60 : 300, &automatic);
+	if (err)
+		fprintf(stderr, "the agent's own look cannot be measured: %s\n", strerror(-err));
+	target__stop(&plain);
+	target__stop(&preloaded);
+	remove_data();
+	print_table(&automatic);
 	return 0;
 }

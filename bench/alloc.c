@@ -58,16 +58,21 @@ static struct arm {
 } arms[] = {
 	{.name = "off", .kind = OFF},
 	{.name = "seep trace", .kind = COMMAND, .args = "-p %d -d 10m", .tool = "build/seep trace"},
-	{.name = "seep trace --sample all", .kind = COMMAND,
-	 .args = "-p %d -d 10m --sample all", .tool = "build/seep trace"},
+	{.name = "seep trace --sample all",
+	 .kind = COMMAND,
+	 .args = "-p %d -d 10m --sample all",
+	 .tool = "build/seep trace"},
 	{.name = "bcc memleak", .kind = COMMAND, .args = "-p %d 600"},
 	{.name = "bcc memleak -s 100", .kind = COMMAND, .args = "-p %d -s 100 600"},
 	{.name = "heaptrack", .kind = PRELOAD},
-	{.name = "seep, entry and return probes", .kind = PROBE,
+	{.name = "seep, entry and return probes",
+	 .kind = PROBE,
 	 .cfg = {.sample_bytes = SAMPLE_BYTES, .no_session = 1}},
-	{.name = "seep, perf-event probes", .kind = PROBE,
+	{.name = "seep, perf-event probes",
+	 .kind = PROBE,
 	 .cfg = {.sample_bytes = SAMPLE_BYTES, .no_session = 1, .no_multi = 1}},
-	{.name = "seep, probes not placed", .kind = PROBE,
+	{.name = "seep, probes not placed",
+	 .kind = PROBE,
 	 .cfg = {.sample_bytes = SAMPLE_BYTES, .at_entry = 1}},
 };
 
@@ -349,9 +354,10 @@ static void print_table(const struct automatic *a)
 		print_arm(&arms[i]);
 	if (a->slices)
 		printf("| seep agent, by itself | | | %.3f x | |\n\n"
-		       "By its own account it took %.2f %% of a core, attached %.2f %% of the time, "
-		       "in %u slices.\n", a->ratio, 100 * a->cost_share, 100 * a->duty_share,
-		       a->slices);
+		       "By its own account it took %.2f %% of a core, attached %.2f %% of the "
+		       "time, "
+		       "in %u slices.\n",
+		       a->ratio, 100 * a->cost_share, 100 * a->duty_share, a->slices);
 	puts("");
 	print_goals(a);
 }

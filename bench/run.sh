@@ -18,7 +18,8 @@ run() {
 run build/bench/accuracy "$@"
 if [ "$(id -u)" -eq 0 ]; then
 	run build/bench/watch "$@"
-	[ ! -x build/bench/alloc ] || run build/bench/alloc "$@"
+	run build/bench/alloc "$@"
+	run build/bench/stacks
 else
 	echo "== the costs of watching are measured as root only: sudo make bench" >&2
 fi

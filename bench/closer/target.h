@@ -15,7 +15,7 @@
 /* A piece of work. */
 struct target_job {
 	size_t pair_bytes; /* 0: the SQLite job */
-	int cnt;           /* pairs; SQLite jobs */
+	int cnt;	   /* pairs; SQLite jobs */
 };
 
 struct target {

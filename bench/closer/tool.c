@@ -13,9 +13,9 @@
 #include "base/fs.h"
 #include "tool.h"
 
-#define STOP_TRIES   300 /* tenths of a second until it is killed */
-#define PATH_CAP     300
-#define KNOWN_MAPS   256
+#define STOP_TRIES 300 /* tenths of a second until it is killed */
+#define PATH_CAP   300
+#define KNOWN_MAPS 256
 
 pid_t tool__start(const char *command, pid_t target)
 {

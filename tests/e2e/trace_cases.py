@@ -2,7 +2,7 @@
 """trace_cases.py - `seep trace`: the line that leaks is found, in every form it can be written in.
 
 The program is tests/workloads/call_sites.c; the comments at the ends of its lines say which is
-which.
+which. How stacks are followed is tried on tests/workloads/stacks/chain.c.
 """
 import contextlib
 import gzip
@@ -31,12 +31,12 @@ def line_of(what):
 
 
 @contextlib.contextmanager
-def program(*args, cgroup=None):
+def program(*args, cgroup=None, path=PROGRAM):
     enter = ["sh", "-c", 'echo $$ >"$0"/cgroup.procs && exec "$@"', str(cgroup)] if cgroup else []
-    with subprocess.Popen([*enter, *LEASH, str(PROGRAM), *map(str, args)], cwd=ROOT,
+    with subprocess.Popen([*enter, *LEASH, str(path), *map(str, args)], cwd=ROOT,
                           stderr=subprocess.DEVNULL) as process:
         try:
-            wait_for("the program runs", lambda: comm_of(process.pid) == PROGRAM.name, 5, .05)
+            wait_for("the program runs", lambda: comm_of(process.pid) == path.name, 5, .05)
             yield process
         finally:
             process.kill()
@@ -163,6 +163,46 @@ def check_exec():
     expect(traced["comm"] == PROGRAM.name, f"comm is {traced['comm']}")
 
 
+CHAINS = ROOT / "tests/workloads/stacks/chain.c"
+BUILDS = {
+    "none": ["cc", "-fomit-frame-pointer"],
+    "clang": ["clang"],
+    "debug-frame": ["cc", "-fomit-frame-pointer", "-fno-asynchronous-unwind-tables",
+                    "-fno-unwind-tables"],
+    "static": ["cc", "-fomit-frame-pointer", "-static"],
+    "musl": ["musl-gcc"],
+    "musl-static": ["musl-gcc", "-static"],
+}
+CHAIN_FUNCTIONS = {"leaf", "deep", "compare", "by_sort", "tail_end", "on_signal", "by_signal",
+                   "never_returns", "by_noreturn", "all_chains", "in_thread", "main"}
+
+
+def build_chains(directory):
+    """The program in every way it can be built here; each is named after the way."""
+    for name, command in BUILDS.items():
+        if shutil.which(command[0]):
+            answer = run([*command, "-g", "-O2", "-pthread", CHAINS, "-o", directory / name], 60)
+            expect(answer.returncode == 0, answer.stderr)
+            yield name
+
+
+def check_chains(directory):
+    """Signals, sorts, tail calls, calls that never return: each stack is followed to its start."""
+    directory.mkdir()
+    with contextlib.ExitStack() as programs:
+        pids = [programs.enter_context(program(path=directory / name)).pid
+                for name in build_chains(directory)]
+        found = trace_json("-p", ",".join(map(str, pids)), "-d", "2s", "--sample", "all",
+                           "--top", 0)
+    expect(len(found) == len(pids), f"{len(found)} of {len(pids)} are traced")
+    for traced in found:
+        broken = [site for site in traced["sites"] if not site["whole"]]
+        expect(not broken, f"{traced['comm']}: {len(broken)} of {len(traced['sites'])} sites are "
+               f"broken: {broken[:1]}")
+        named = {frame["function"] for site in traced["sites"] for frame in site["frames"]}
+        expect(CHAIN_FUNCTIONS <= named, f"{traced['comm']}: no {CHAIN_FUNCTIONS - named}")
+
+
 def start_trace(process):
     return subprocess.Popen([str(SEEP), "trace", "-p", str(process.pid), "-d", "10m", "--json",
                              "--sample", "all"], stdout=subprocess.PIPE, text=True)
@@ -214,6 +254,7 @@ def run_all(results, directory):
         "samples, within their interval": check_sampled,
         "a command from its first allocation on": check_command,
         "a program that another one becomes": check_exec,
+        "every kind of call chain": lambda: check_chains(directory / "chains"),
         "Ctrl-C prints what it has": check_interrupted,
         "a program that ends": check_ended,
         "several processes": check_several,

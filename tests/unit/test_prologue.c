@@ -86,6 +86,42 @@ static void test_calls(void **state)
 	assert_false(prologue__ends_in_call(none, 0));
 }
 
+static void test_call_target(void **state)
+{
+	static const uint8_t back[] = {0x90, 0xe8, 0xf0, 0xff, 0xff, 0xff};
+	static const uint8_t indirect[] = {0x90, 0x90, 0x90, 0x41, 0xff, 0xd5};
+	uint64_t target = 0;
+
+	assert_int_equal(prologue__call_target(back, 6, 0x1000, &target), 0);
+	assert_int_equal(target, 0xff0);
+	assert_int_equal(prologue__call_target(indirect, 6, 0x1000, &target), -EINVAL);
+	assert_int_equal(prologue__call_target(back, 4, 0x1000, &target), -EINVAL);
+	assert_int_equal(target, 0xff0);
+}
+
+/* As in musl's clone and its __restore_rt. */
+static void test_known_code(void **state)
+{
+	static const uint8_t clone[] = {0x75, 0x0f, 0x31, 0xed, 0x5f, 0x41, 0xff, 0xd1};
+	static const uint8_t restore[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+
+	assert_true(prologue__is_thread_start(clone, 8));
+	assert_false(prologue__is_thread_start(clone, 7));
+	assert_false(prologue__is_thread_start(clone + 3, 5));
+	assert_true(prologue__is_signal_return(restore, 9));
+	assert_false(prologue__is_signal_return(restore, 8));
+	assert_false(prologue__is_signal_return(restore + 1, 8));
+}
+
+/* push rbp; lock cmpxchg edx,0x10(rdi); cs nop; push rbx */
+static void test_prefixes(void **state)
+{
+	struct prologue p;
+
+	assert_int_equal(READ(&p, 0x55, 0xf0, 0x0f, 0xb1, 0x57, 0x10, 0x2e, 0x90, 0x53), 0);
+	assert_int_equal(p.depth_bytes, 16);
+}
+
 /* Noise never leads out of the buffer, nor to a depth that makes no sense. */
 static void test_noise(void **state)
 {
@@ -114,6 +150,9 @@ int main(void)
 		cmocka_unit_test(test_pushed_arguments),
 		cmocka_unit_test(test_entry_and_unknown),
 		cmocka_unit_test(test_calls),
+		cmocka_unit_test(test_call_target),
+		cmocka_unit_test(test_known_code),
+		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_noise),
 	};
 

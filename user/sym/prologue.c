@@ -106,13 +106,20 @@ static void skip_address(struct reader *in, uint8_t modrm)
 		reader__skip(in, 4);
 }
 
+/* operand size, repeat, fs: and cs:, lock */
+static int is_prefix(uint8_t byte)
+{
+	return byte == 0x66 || byte == 0xf2 || byte == 0xf3 || byte == 0x64 || byte == 0x2e ||
+	       byte == 0xf0;
+}
+
 static int read_insn(struct reader *in, struct insn *ret_insn)
 {
 	struct insn i = {};
 	uint8_t byte = reader__u8(in);
 	int bytes;
 
-	for (; byte == 0x66 || byte == 0xf2 || byte == 0xf3 || byte == 0x64; byte = reader__u8(in))
+	for (; is_prefix(byte); byte = reader__u8(in))
 		i.has_16_bit_operand |= byte == 0x66;
 	if ((byte & 0xf0) == 0x40) {
 		i.rex = byte;
@@ -278,4 +285,32 @@ int prologue__ends_in_call(const uint8_t *code, size_t len)
 	return (len >= 5 && end[-5] == 0xe8) || (len >= 2 && is_indirect_call(end, 2)) ||
 	       (len >= 3 && is_indirect_call(end, 3)) || (len >= 4 && is_indirect_call(end, 4)) ||
 	       (len >= 6 && is_indirect_call(end, 6)) || (len >= 7 && is_indirect_call(end, 7));
+}
+
+int prologue__call_target(const uint8_t *code, size_t len, uint64_t address, uint64_t *ret_target)
+{
+	int32_t distance;
+
+	if (len < 5 || code[len - 5] != 0xe8)
+		return -EINVAL;
+	memcpy(&distance, code + len - 4, sizeof(distance));
+	*ret_target = address + distance;
+	return 0;
+}
+
+int prologue__is_thread_start(const uint8_t *code, size_t len)
+{
+	/* xor ebp,ebp; pop rdi; call *r9 */
+	static const uint8_t in_clone[] = {0x31, 0xed, 0x5f, 0x41, 0xff, 0xd1};
+
+	return len >= sizeof(in_clone) &&
+	       !memcmp(code + len - sizeof(in_clone), in_clone, sizeof(in_clone));
+}
+
+int prologue__is_signal_return(const uint8_t *code, size_t len)
+{
+	/* mov $15,rax; syscall */
+	static const uint8_t sigreturn[] = {0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05};
+
+	return len >= sizeof(sigreturn) && !memcmp(code, sigreturn, sizeof(sigreturn));
 }

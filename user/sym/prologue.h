@@ -22,5 +22,11 @@ struct prologue {
 int prologue__read(const uint8_t *code, size_t len, struct prologue *ret_prologue);
 /* 1 if the bytes before a return address can be a call. */
 int prologue__ends_in_call(const uint8_t *code, size_t len);
+/* Where the call goes that ends at `address`, the end of the code. 0; -EINVAL: not a direct call. */
+int prologue__call_target(const uint8_t *code, size_t len, uint64_t address, uint64_t *ret_target);
+/* 1 if the code ends in the call with which musl's clone begins a thread. */
+int prologue__is_thread_start(const uint8_t *code, size_t len);
+/* 1 if the code begins as the function does that signal handlers return to. */
+int prologue__is_signal_return(const uint8_t *code, size_t len);
 
 #endif /* SEEP_SYM_PROLOGUE_H */

@@ -5,8 +5,10 @@
  * Each step finds the rule for the current address and computes the caller's registers from it.
  * Code without rules is JIT output, assembly, or a library built without unwind tables: there the
  * function's first instructions and the frame pointer are tried, and believed only if they lead
- * to code. Probes hit at a function's entry, so a first frame without rules has its return address
- * on top of the stack (x86-64) or in lr.
+ * to code. Where no symbol says where the function begins, the call in its caller does: the one
+ * whose return address lies exactly where the function's first instructions must have left it.
+ * Probes hit at a function's entry, so a first frame without rules has its return address on top
+ * of the stack (x86-64) or in lr.
  */
 #include <elf.h>
 #include <errno.h>
@@ -19,6 +21,10 @@
 
 #define PROLOGUE_MAX_BYTES 4096
 #define TRAMPOLINE_ALIGN   4096
+#define CALL_BYTES	   8	/* in front of a return address, to recognise the call by */
+#define SCAN_BYTES	   4096 /* of stack, for a caller that nothing points to */
+#define SIGRETURN_BYTES	   9
+#define UCONTEXT_REGS	   40	/* of a ucontext: r8 and the others, as the kernel orders them */
 #define ARM64_ADDRESS_MASK ((1ULL << 48) - 1) /* what pointer authentication leaves of an address */
 
 #if defined(__aarch64__)
@@ -90,21 +96,29 @@ static int find_module(const struct walk *w, uint64_t ip, int is_return,
 	return w->find(w->ctx, ip - !!is_return, ret_module);
 }
 
+/* The bytes of a file's code at an address; NULL: not an x86-64 file, or not all inside it. */
+static const uint8_t *code_at(const struct unwind_module *module, uint64_t address, size_t len)
+{
+	uint64_t offset;
+
+	if (!module->elf || elf_file__machine(module->elf) != EM_X86_64 ||
+	    elf_file__vaddr_to_offset(module->elf, address - module->bias, &offset))
+		return NULL;
+	return elf_file__bytes(module->elf, offset, len);
+}
+
 /* Does a call stand before this address? Of code that is in no file nothing is known: 1. */
 static int follows_call(const struct walk *w, uint64_t ip)
 {
 	struct unwind_module module;
 	const uint8_t *code;
-	uint64_t offset;
 
 	if (!ip || find_module(w, ip, 1, &module))
 		return 0;
 	if (!module.elf || elf_file__machine(module.elf) != EM_X86_64)
 		return 1;
-	if (elf_file__vaddr_to_offset(module.elf, ip - 8 - module.bias, &offset))
-		return 0;
-	code = elf_file__bytes(module.elf, offset, 8);
-	return code && prologue__ends_in_call(code, 8);
+	code = code_at(&module, ip - CALL_BYTES, CALL_BYTES);
+	return code && prologue__ends_in_call(code, CALL_BYTES);
 }
 
 /* ---- a step by rule ---- */
@@ -283,20 +297,16 @@ static int step_by_frame_pointer(struct walk *w)
 	return STEP_ON;
 }
 
-/* From its first byte up to the address of the walk. */
-static const uint8_t *function_code(const struct walk *w, size_t *ret_len)
+/* The function's code from its first byte up to the address of the walk, and what it has done. */
+static int read_prologue(const struct walk *w, uint64_t start, struct prologue *ret_prologue)
 {
-	struct elf_file *elf = w->module.elf;
-	uint64_t vaddr = w->slots[SLOT_IP] - w->module.bias, offset;
-	struct elf_symbol function;
+	uint64_t len = w->slots[SLOT_IP] - start;
+	const uint8_t *code;
 
-	if (!elf || elf_file__machine(elf) != EM_X86_64 ||
-	    elf_file__function_at(elf, vaddr - !!w->is_return, &function) ||
-	    vaddr - function.vaddr > PROLOGUE_MAX_BYTES ||
-	    elf_file__vaddr_to_offset(elf, function.vaddr, &offset))
-		return NULL;
-	*ret_len = vaddr - function.vaddr;
-	return elf_file__bytes(elf, offset, *ret_len);
+	if (len > PROLOGUE_MAX_BYTES)
+		return -ENOENT;
+	code = code_at(&w->module, start, len);
+	return code ? prologue__read(code, len, ret_prologue) : -ENOENT;
 }
 
 static void restore_pushed(struct walk *w, const struct prologue *p, uint64_t cfa)
@@ -310,25 +320,86 @@ static void restore_pushed(struct walk *w, const struct prologue *p, uint64_t cf
 	}
 }
 
+/* Return to `ip`, which was pushed right below the CFA. */
+static int go_to_caller(struct walk *w, const struct prologue *p, uint64_t cfa, uint64_t ip)
+{
+	restore_pushed(w, p, cfa);
+	w->slots[SLOT_IP] = ip;
+	w->slots[SLOT_SP] = cfa;
+	w->is_return = 1;
+	return STEP_ON;
+}
+
 static int step_by_prologue(struct walk *w)
 {
+	uint64_t vaddr = w->slots[SLOT_IP] - !!w->is_return - w->module.bias, cfa, ip;
+	struct elf_symbol function;
 	struct prologue p;
-	const uint8_t *code;
-	uint64_t cfa, ip;
-	size_t len;
 
-	code = function_code(w, &len);
-	if (!code || prologue__read(code, len, &p))
+	if (!w->module.elf || elf_file__function_at(w->module.elf, vaddr, &function) ||
+	    read_prologue(w, function.vaddr + w->module.bias, &p))
 		return UNWIND_NO_TABLE;
 	cfa = w->slots[SLOT_SP] + p.depth_bytes + 8;
 	if (read_stack(w, cfa - 8, 8, &ip))
 		return UNWIND_NO_STACK;
-	if (!follows_call(w, ip))
+	return follows_call(w, ip) ? go_to_caller(w, &p, cfa, ip) : UNWIND_NO_TABLE;
+}
+
+/* Is the word at `at` the return address of a call that led to where we are? */
+static int step_by_call_at(struct walk *w, uint64_t at, uint64_t ip)
+{
+	const uint8_t *code = code_at(&w->module, ip - CALL_BYTES, CALL_BYTES);
+	struct prologue p;
+	uint64_t start;
+
+	if (!code)
 		return UNWIND_NO_TABLE;
-	restore_pushed(w, &p, cfa);
-	w->slots[SLOT_IP] = ip;
-	w->slots[SLOT_SP] = cfa;
-	w->is_return = 1;
+	if (prologue__is_thread_start(code, CALL_BYTES))
+		return UNWIND_OUTERMOST;
+	if (prologue__call_target(code, CALL_BYTES, ip, &start) || read_prologue(w, start, &p) ||
+	    w->slots[SLOT_SP] + p.depth_bytes != at)
+		return UNWIND_NO_TABLE;
+	return go_to_caller(w, &p, at + 8, ip);
+}
+
+/* Only within one file: functions without a symbol are called by their neighbours. */
+static int step_by_scan(struct walk *w)
+{
+	uint64_t at = w->slots[SLOT_SP], end = at + SCAN_BYTES, ip;
+	struct unwind_module module;
+	int step = UNWIND_NO_TABLE;
+
+	for (; at < end && !read_stack(w, at, 8, &ip) && step == UNWIND_NO_TABLE; at += 8) {
+		if (!ip || find_module(w, ip, 1, &module) || module.elf != w->module.elf ||
+		    !module.elf || module.bias != w->module.bias)
+			continue;
+		step = step_by_call_at(w, at, ip);
+	}
+	return step;
+}
+
+/* A signal handler returned to: what was interrupted lies on the stack. Only C libraries without
+ * unwind information need this. */
+static int step_by_signal_return(struct walk *w)
+{
+	static const struct {
+		unsigned slot, word;
+	} places[] = {{SLOT_IP, 16}, {SLOT_SP, 15}, {SLOT_BP, 10}, {SLOT_SAVED, 11},
+		      {SLOT_SAVED + 1, 4}, {SLOT_SAVED + 2, 5}, {SLOT_SAVED + 3, 6},
+		      {SLOT_SAVED + 4, 7}};
+	const uint8_t *code = code_at(&w->module, w->slots[SLOT_IP], SIGRETURN_BYTES);
+	uint64_t regs = w->slots[SLOT_SP] + UCONTEXT_REGS, values[SLOT_CNT];
+	size_t i, cnt = sizeof(places) / sizeof(places[0]);
+
+	if (!code || !prologue__is_signal_return(code, SIGRETURN_BYTES))
+		return UNWIND_NO_TABLE;
+	for (i = 0; i < cnt; i++) {
+		if (read_stack(w, regs + 8 * places[i].word, 8, &values[i]))
+			return UNWIND_NO_STACK;
+	}
+	for (i = 0; i < cnt; i++)
+		w->slots[places[i].slot] = values[i];
+	w->is_return = 0;
 	return STEP_ON;
 }
 
@@ -353,13 +424,19 @@ static int step_from_entry(struct walk *w)
 
 static int step_without_rule(struct walk *w)
 {
+	static int (*const steps[])(struct walk *) = {step_by_signal_return, step_by_prologue,
+						      step_from_entry, step_by_scan};
 	int end = UNWIND_NO_TABLE;
+	size_t i;
 
-	if (!w->module.is_jit)
-		end = step_by_prologue(w);
-	if (end != STEP_ON && w->is_first && !w->module.is_jit)
-		end = step_from_entry(w);
-	return end == STEP_ON ? end : step_by_frame_pointer(w);
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]) && !w->module.is_jit; i++) {
+		if (steps[i] == step_from_entry && !w->is_first)
+			continue;
+		end = steps[i](w);
+		if (end == STEP_ON || end == UNWIND_OUTERMOST)
+			return end;
+	}
+	return step_by_frame_pointer(w);
 }
 
 /* ---- the walk ---- */

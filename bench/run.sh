@@ -20,6 +20,7 @@ if [ "$(id -u)" -eq 0 ]; then
 	run build/bench/watch "$@"
 	run build/bench/alloc "$@"
 	run build/bench/stacks
+	run build/bench/symbols
 else
 	echo "== the costs of watching are measured as root only: sudo make bench" >&2
 fi

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -369,10 +370,18 @@ static int add_targets(struct session *s)
 
 /* ---- while it runs ---- */
 
+/* A line that wraps cannot be written over. */
+static int terminal_columns(void)
+{
+	struct winsize size;
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || !size.ws_col ? 80 : size.ws_col;
+}
+
 static void print_progress(const struct trace_options *opt, const struct trace_progress *p)
 {
 	char elapsed[TEXT_CAP], duration[TEXT_CAP], allocated[TEXT_CAP], freed[TEXT_CAP];
-	char outstanding[TEXT_CAP];
+	char outstanding[TEXT_CAP], processes[TEXT_CAP] = "", line[8 * TEXT_CAP];
 
 	units__format_duration(round(p->elapsed_s), elapsed, sizeof(elapsed));
 	units__format_duration(opt->duration_s, duration, sizeof(duration));
@@ -380,12 +389,14 @@ static void print_progress(const struct trace_options *opt, const struct trace_p
 	units__format_bytes(p->freed_bytes, freed, sizeof(freed));
 	units__format_bytes(fmax(p->allocated_bytes - p->freed_bytes, 0), outstanding,
 			    sizeof(outstanding));
-	fprintf(stderr, "\r\033[K%s of %s: ", elapsed, duration);
 	if (p->running != 1)
-		fprintf(stderr, "%d processes, ", p->running);
-	fprintf(stderr, "allocated %s, freed %s, outstanding %s; %llu stacks, %llu hits of %.0f ns",
-		allocated, freed, outstanding, (unsigned long long)p->stacks,
-		(unsigned long long)p->hits, p->hits ? (double)p->cost_ns / p->hits : 0);
+		snprintf(processes, sizeof(processes), "%d processes, ", p->running);
+	snprintf(line, sizeof(line),
+		 "%s of %s: %soutstanding %s, allocated %s, freed %s; %llu stacks, %llu hits of "
+		 "%.0f ns", elapsed, duration, processes, outstanding, allocated, freed,
+		 (unsigned long long)p->stacks, (unsigned long long)p->hits,
+		 p->hits ? (double)p->cost_ns / p->hits : 0);
+	fprintf(stderr, "\r\033[K%.*s", terminal_columns() - 1, line);
 }
 
 static void on_progress(void *ctx, const struct trace_progress *progress)

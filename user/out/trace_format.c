@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../who/clean.h"
+#include "cpp_name.h"
 #include "trace_format.h"
 
 const struct trace_format trace_formats[TRACE_FORMAT_CNT] = {
@@ -32,6 +33,8 @@ char *trace_format__frame_name(const struct frame *f, char *name, size_t cap)
 			 (unsigned long long)f->offset);
 	else
 		snprintf(text, sizeof(text), "0x%llx", (unsigned long long)f->address);
+	if (f->function)
+		cpp_name__shorten(text);
 	clean__name(text, strlen(text), name, cap);
 	return name;
 }

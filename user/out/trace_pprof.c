@@ -142,7 +142,8 @@ static uint64_t function_id(struct profile *p, const struct frame *f)
 		return id;
 	protobuf__number(&m, FUNCTION_ID, id);
 	protobuf__number(&m, FUNCTION_NAME, key[0]);
-	protobuf__number(&m, FUNCTION_SYSTEM_NAME, key[0]);
+	protobuf__number(&m, FUNCTION_SYSTEM_NAME,
+			 f->function ? string_id(p, f->function) : key[0]);
 	protobuf__number(&m, FUNCTION_FILE, key[1]);
 	protobuf__message(&p->out, PROFILE_FUNCTION, &m);
 	return id;
@@ -267,6 +268,27 @@ static void put_header(struct profile *p, const struct trace_result *r)
 	protobuf__number(&p->out, PROFILE_DEFAULT_SAMPLE_TYPE, string_id(p, "inuse_space"));
 }
 
+/* Readers take the first mapping for the program: where main is, or else what began the stack. */
+static void put_program(struct profile *p, const struct trace_process *from)
+{
+	const struct site *s = from->sites;
+	size_t i;
+	int j;
+
+	for (i = 0; i < from->site_cnt; i++) {
+		for (j = from->sites[i].frame_cnt - 1; j >= 0; j--) {
+			const struct frame *f = &from->sites[i].frames[j];
+
+			if (f->function && !strcmp(f->function, "main")) {
+				mapping_id(p, f);
+				return;
+			}
+		}
+	}
+	if (from->site_cnt && s->frame_cnt)
+		mapping_id(p, &s->frames[s->frame_cnt - 1]);
+}
+
 static void put_samples(struct profile *p, const struct trace_result *r)
 {
 	const struct trace_process *from;
@@ -311,6 +333,8 @@ int trace_pprof__write(const struct trace_result *r, const struct trace_format_o
 
 	(void)opt;
 	put_header(&p, r);
+	if (r->process_cnt)
+		put_program(&p, &r->processes[0]);
 	put_samples(&p, r);
 	err = p.out.err ? p.out.err : gzip(&p.out, out);
 	buf__free(&p.out);

@@ -21,7 +21,7 @@
 #define ROW 17
 #define TOP 46
 #define BOTTOM 8
-#define CHAR_WIDTH 7.0
+#define CHAR_WIDTH 7.4
 #define MIN_WIDTH .3
 #define DEPTH_MAX 512
 #define TEXT_OF_(x) #x
@@ -39,7 +39,7 @@ static const char script[] =
 	"(function(){var W=" TEXT_OF(WIDTH) ",all=document.querySelectorAll('g.box'),"
 	"boxes=[].slice.call(all);"
 	"function place(g,x,w){var r=g.querySelector('rect'),t=g.querySelector('text'),"
-	"n=g.getAttribute('data-name'),k=Math.floor((w-6)/7);"
+	"n=g.getAttribute('data-name'),k=Math.floor((w-6)/7.4);"
 	"r.setAttribute('x',x);r.setAttribute('width',w);t.setAttribute('x',x+3);"
 	"t.textContent=k<3?'':n.length<=k?n:n.slice(0,k-2)+'..';}"
 	"function num(g,a){return parseFloat(g.getAttribute(a));}"

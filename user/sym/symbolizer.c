@@ -541,7 +541,8 @@ static int file_frames(struct sym_target *t, const struct area *a, uint64_t addr
 	if (cached_file__lines_too_large(a->file))
 		say_not_seen(t, "%s: debug information too large, no lines", a->module);
 	if (!frames[cnt - 1].function && !cached_file__has_symbols(a->file))
-		say_not_seen(t, "%s: no symbols for its own functions", a->module);
+		say_not_seen(t, "%s: stripped, only what it exports has a name (its debug symbols are not "
+			     "installed)", a->module);
 	return cnt;
 }
 

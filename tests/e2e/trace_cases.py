@@ -5,12 +5,16 @@ The program is tests/workloads/call_sites.c; the comments at the ends of its lin
 which. How stacks are followed is tried on tests/workloads/stacks/chain.c.
 """
 import contextlib
+import ctypes.util
 import gzip
+import http.server
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import xml.etree.ElementTree
 
@@ -55,8 +59,8 @@ def trace(*args, **options):
     return answer
 
 
-def trace_json(*args):
-    lines = trace("-o", "json", *args).stdout.splitlines()
+def trace_json(*args, **options):
+    lines = trace("-o", "json", *args, **options).stdout.splitlines()
     return [check_shape(json.loads(line), "trace") for line in lines]
 
 
@@ -203,6 +207,64 @@ def check_chains(directory):
         expect(CHAIN_FUNCTIONS <= named, f"{traced['comm']}: no {CHAIN_FUNCTIONS - named}")
 
 
+class SymbolServer(http.server.ThreadingHTTPServer):
+    """A debuginfod of our own: files of a directory, and which of them were asked for."""
+
+    def __init__(self, directory):
+        self.asked = []
+        server = self
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def __init__(self, *args):
+                super().__init__(*args, directory=str(directory))
+
+            def log_message(self, *_):
+                server.asked.append(self.path)
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return super().__enter__()
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+def build_stripped(directory):
+    """The program without symbols, and its debug file where a symbol server has it."""
+    path = directory / PROGRAM.name
+    script = f"""set -e
+cc -g -O1 -Wl,--build-id -pthread {SOURCE} -o {path}
+id=$(readelf -n {path} | sed -n 's/.*Build ID: //p')
+mkdir -p served/buildid/$id
+objcopy --only-keep-debug {path} served/buildid/$id/debuginfo
+strip {path}
+"""
+    answer = run(["sh", "-c", script], 60, cwd=directory)
+    expect(answer.returncode == 0, answer.stderr)
+    return path
+
+
+def check_debuginfod(directory):
+    """Servers are asked for symbols when that is said, and only then."""
+    if not ctypes.util.find_library("debuginfod"):
+        raise Skip("no libdebuginfod1")
+    directory.mkdir()
+    path = build_stripped(directory)
+    with SymbolServer(directory / "served") as server, program(path=path) as process:
+        env = os.environ | {"DEBUGINFOD_URLS": f"http://127.0.0.1:{server.server_port}",
+                            "DEBUGINFOD_CACHE_PATH": str(directory / "cache")}
+        command = ["-p", process.pid, "-d", "1s", "--sample", "all"]
+        untold, = trace_json(*command, env=env)
+        expect(not server.asked, f"asked without being told to: {server.asked}")
+        told, = trace_json(*command, "--debuginfod", env=env)
+    expect(not any(frame["function"] == "leaky" for site in untold["sites"]
+                   for frame in site["frames"]), "the program is not stripped")
+    check_frame(site_with(told, "leaky")["frames"][0], "leaky", line_of("leak"))
+
+
 def start_trace(process):
     return subprocess.Popen([str(SEEP), "trace", "-p", str(process.pid), "-d", "10m", "--json",
                              "--sample", "all"], stdout=subprocess.PIPE, text=True)
@@ -254,6 +316,7 @@ def run_all(results, directory):
         "samples, within their interval": check_sampled,
         "a command from its first allocation on": check_command,
         "a program that another one becomes": check_exec,
+        "symbols from a server": lambda: check_debuginfod(directory / "debuginfod"),
         "every kind of call chain": lambda: check_chains(directory / "chains"),
         "Ctrl-C prints what it has": check_interrupted,
         "a program that ends": check_ended,

@@ -26,6 +26,7 @@
 #include "../drill/trace.h"
 #include "../out/ctl_proto.h"
 #include "../out/trace_format.h"
+#include "../sym/debuginfod.h"
 #include "cli.h"
 #include "options.h"
 
@@ -42,6 +43,8 @@ struct trace_options {
 	double min_age_s;
 	const char *sample;
 	uint64_t sample_bytes;
+	uint64_t stack_bytes;
+	int use_debuginfod;
 	unsigned top;
 	int format;
 	int json;
@@ -79,6 +82,11 @@ static int check_options(const struct options *o, struct trace_options *opt)
 	if (parse_sample(opt))
 		return options__complain(o, "option '--sample': '%s' is not valid, expected a size "
 					 "such as 512K, or all", opt->sample);
+	if (opt->stack_bytes > SEEP_STACK_BYTES_MAX)
+		return options__complain(o, "option '--stack': at most %uK", SEEP_STACK_BYTES_MAX >> 10);
+	if (opt->use_debuginfod && !debuginfod__is_possible())
+		return options__complain(o, "option '--debuginfod': set DEBUGINFOD_URLS and install "
+					 "libdebuginfod1");
 	if (!(opt->duration_s > 0))
 		return options__complain(o, "option '--duration': must be above zero");
 	if (trace_formats[opt->format].is_binary && !opt->file && isatty(STDOUT_FILENO))
@@ -103,6 +111,11 @@ static int parse(int argc, char **argv, struct trace_options *opt, int *ret_exit
 		{"sample", 0, OPTION_STRING, "SIZE|all", &opt->sample,
 		 "mean number of bytes allocated between two samples;\n"
 		 "all: every allocation, exact and slower (default 512K)", NULL},
+		{"stack", 0, OPTION_SIZE, "SIZE", &opt->stack_bytes,
+		 "how much of each stack is copied, at most 32K (default 16K)", NULL},
+		{"debuginfod", 0, OPTION_FLAG, NULL, &opt->use_debuginfod,
+		 "ask the servers in $DEBUGINFOD_URLS for missing symbols;\n"
+		 "they learn which files run here", NULL},
 		{"top", 0, OPTION_UINT, "N", &opt->top,
 		 "call sites in text and JSON; 0: all (default 20)", NULL},
 		{"format", 'o', OPTION_CHOICE, "text|json|folded|pprof|svg", &opt->format,
@@ -532,6 +545,8 @@ int cmd_trace(int argc, char **argv)
 		.sample_bytes = opt.sample_bytes,
 		.duration_s = opt.duration_s,
 		.min_age_s = opt.min_age_s,
+		.stack_bytes = opt.stack_bytes,
+		.use_debuginfod = opt.use_debuginfod,
 	};
 	s.trace = trace__new(&cfg);
 	if (!s.trace) {

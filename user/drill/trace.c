@@ -38,7 +38,7 @@ static double now_s(void)
 
 struct trace *trace__new(const struct trace_cfg *cfg)
 {
-	const struct symbolizer_cfg symbolizer_cfg = {0};
+	const struct symbolizer_cfg symbolizer_cfg = {.use_debuginfod = cfg->use_debuginfod};
 	struct trace *t = calloc(1, sizeof(*t));
 
 	if (!t)

@@ -25,6 +25,8 @@ struct trace_cfg {
 	uint64_t sample_bytes; /* mean bytes between samples; 0: every allocation */
 	double duration_s;
 	double min_age_s;      /* younger memory is not counted as outstanding */
+	unsigned stack_bytes;  /* copied of each stack; 0: 16 KiB, at most 32 KiB */
+	int use_debuginfod;    /* ask the servers in $DEBUGINFOD_URLS for debug files */
 };
 
 struct trace *trace__new(const struct trace_cfg *cfg); /* NULL: out of memory */

@@ -112,6 +112,7 @@ static int attach(struct traced *t, char ret_why[TRACE_WHY_LEN])
 	const struct alloc_probe_cfg cfg = {
 		.pid = t->pid,
 		.sample_bytes = t->cfg.sample_bytes,
+		.stack_bytes = t->cfg.stack_bytes,
 	};
 	int err;
 

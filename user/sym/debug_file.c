@@ -2,7 +2,7 @@
 /*
  * debug_file.c - build-id first, debug link second, as gdb does; nothing is taken unchecked.
  *
- * Only local files: asking a debuginfod server would tell others what runs here.
+ * Only local files: asking a debuginfod server tells others what runs here, see debuginfod.h.
  */
 #include <errno.h>
 #include <limits.h>

@@ -166,7 +166,8 @@ static int key_of(int fd, struct sym_file_key *ret_key)
 static struct cached_file *new_file(struct file_cache *c, struct elf_file *elf, pid_t pid,
 				    const char *path)
 {
-	const struct sym_file_cfg cfg = {c->cfg.debug_dir, c->cfg.max_bytes};
+	const struct sym_file_cfg cfg = {c->cfg.debug_dir, c->cfg.use_debuginfod,
+					 c->cfg.max_bytes};
 	struct cached_file *f = calloc(1, sizeof(*f));
 
 	if (!f) {

@@ -20,6 +20,7 @@ struct cached_file;
 
 struct file_cache_cfg {
 	const char *debug_dir;
+	int use_debuginfod;
 	size_t max_bytes;
 	int no_lines;
 	struct string_pool *strings;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "debug_file.h"
+#include "debuginfod.h"
 #include "sym_file.h"
 
 struct sym_file {
@@ -14,6 +15,7 @@ struct sym_file {
 	size_t max_lines_bytes;
 	int unwind_missing, lines_missing; /* looked for in vain */
 	int lines_too_large;
+	int may_download; /* its debug file was not asked for yet */
 };
 
 struct sym_file *sym_file__new(struct elf_file *elf, pid_t pid, const char *path,
@@ -28,9 +30,20 @@ struct sym_file *sym_file__new(struct elf_file *elf, pid_t pid, const char *path
 	}
 	f->elf = elf;
 	f->max_lines_bytes = cfg->max_lines_bytes;
-	if (!elf_file__has_section(elf, ".debug_info"))
-		debug_file__find(pid, cfg->debug_dir, elf, path, &f->debug);
+	if (!elf_file__has_section(elf, ".debug_info") &&
+	    debug_file__find(pid, cfg->debug_dir, elf, path, &f->debug))
+		f->may_download = cfg->use_debuginfod;
 	return f;
+}
+
+/* Not before a name is wanted: most files that are mapped never stand in a stack. */
+static void download(struct sym_file *f)
+{
+	const char *build_id = elf_file__build_id(f->elf);
+
+	if (f->may_download && build_id)
+		debuginfod__find(build_id, &f->debug);
+	f->may_download = 0;
 }
 
 void sym_file__shrink(struct sym_file *f)
@@ -83,6 +96,7 @@ struct unwind_table *sym_file__unwind(struct sym_file *f, int *ret_is_new)
 
 int sym_file__function_at(struct sym_file *f, uint64_t vaddr, struct elf_symbol *ret_symbol)
 {
+	download(f);
 	if (f->debug && !elf_file__function_at(f->debug, vaddr, ret_symbol))
 		return 0;
 	return elf_file__function_at(f->elf, vaddr, ret_symbol);
@@ -108,6 +122,7 @@ int sym_file__lines_too_large(const struct sym_file *f)
 
 int sym_file__lines_at(struct sym_file *f, uint64_t vaddr, struct line_frame *frames, int cap)
 {
+	download(f);
 	open_lines(f);
 	return f->lines ? lines__find(f->lines, vaddr, frames, cap) : 0;
 }

@@ -26,6 +26,7 @@ struct sym_file_key {
 
 struct sym_file_cfg {
 	const char *debug_dir;	/* NULL: /usr/lib/debug */
+	int use_debuginfod;	/* ask servers, when a name is wanted */
 	size_t max_lines_bytes; /* debug information larger than this is left alone */
 };
 

@@ -74,6 +74,7 @@ struct symbolizer *symbolizer__new(const struct symbolizer_cfg *cfg)
 	struct file_cache_cfg files = {
 		.max_bytes = cfg->max_cache_bytes ? cfg->max_cache_bytes : DEFAULT_CACHE_BYTES,
 		.no_lines = cfg->no_lines,
+		.use_debuginfod = cfg->use_debuginfod,
 	};
 	struct symbolizer *s;
 

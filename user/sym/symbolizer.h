@@ -22,6 +22,7 @@ struct symbolizer_cfg {
 	const char *debug_dir;  /* separate debug files; NULL: /usr/lib/debug */
 	size_t max_cache_bytes; /* 0: 150 MiB; least recently used files are dropped */
 	int no_lines;           /* functions only: no DWARF */
+	int use_debuginfod;     /* ask the servers in $DEBUGINFOD_URLS for debug files */
 };
 
 struct symbolizer *symbolizer__new(const struct symbolizer_cfg *cfg); /* NULL: out of memory */

@@ -222,7 +222,7 @@ static void run_arm(struct arm *arm)
 /* ---- the agent's own look ---------------------------------------------------------------- */
 
 struct automatic {
-	double ratio;	   /* SQLite jobs with it, over those before and after */
+	double ratio;	   /* SQLite jobs with it, over those of a program beside */
 	double cost_share; /* as it says itself */
 	double duty_share;
 	unsigned slices;
@@ -237,26 +237,29 @@ static void take_result(void *ctx, const struct drill_result *r)
 	a->slices = r->slices;
 }
 
-static double mean_job_ns(double seconds)
+/*
+ * SQLite jobs of the program that is looked at, over those of one beside it that is not. Slices
+ * are rare and short, so sums count, not medians.
+ */
+static double ratio_beside(struct target *beside, double seconds)
 {
-	double end_s = clock__boot_ns() / 1e9 + seconds, sum = 0;
-	int cnt = 0;
+	double end_s = clock__boot_ns() / 1e9 + seconds, with = 0, without = 0;
 
 	do {
-		sum += target__run(&plain, &jobs[SQLITE]);
-		cnt++;
+		if (target__begin(&plain, &jobs[SQLITE]) || target__begin(beside, &jobs[SQLITE]))
+			return NAN;
+		with += target__end(&plain);
+		without += target__end(beside);
 	} while (clock__boot_ns() / 1e9 < end_s);
-	return sum / cnt;
+	return with / without;
 }
 
-/* Slices are rare and short, so the mean over some time counts, not the median. */
-static int run_automatic(double seconds, struct automatic *ret_automatic)
+static int look_automatically(struct target *beside, double seconds, struct automatic *found)
 {
 	const struct drill_cfg cfg = {.window_s = AUTO_WINDOW_S};
-	struct automatic found = {};
 	struct proc_sample sample;
-	double before, with;
 	struct drill *drill;
+	double before;
 	int err;
 
 	err = proc_scan__one("/proc", plain.pid, &sample);
@@ -264,14 +267,24 @@ static int run_automatic(double seconds, struct automatic *ret_automatic)
 		err = drill__new(&cfg, &drill);
 	if (err)
 		return err;
-	before = mean_job_ns(seconds / 4);
+	before = ratio_beside(beside, seconds / 4);
 	drill__want(drill, &sample.id, 1);
-	with = mean_job_ns(seconds);
-	drill__collect(drill, take_result, &found);
+	found->ratio = ratio_beside(beside, seconds) / before;
+	drill__collect(drill, take_result, found);
 	drill__free(drill);
-	found.ratio = with / ((before + mean_job_ns(seconds / 4)) / 2);
-	*ret_automatic = found;
 	return 0;
+}
+
+static int run_automatic(double seconds, struct automatic *found)
+{
+	struct target beside;
+	int err = target__start(&beside, NULL);
+
+	if (err)
+		return err;
+	err = look_automatically(&beside, seconds, found);
+	target__stop(&beside);
+	return err;
 }
 
 /* ---- figures ----------------------------------------------------------------------------- */
@@ -371,6 +384,10 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], TARGET_OPTION))
 		target__serve();
+	if (argc > 1 && !quick) {
+		fputs("usage: [MEMLEAK=command] build/bench/alloc [--quick]\n", stderr);
+		return 2;
+	}
 	err = target__start(&plain, NULL);
 	if (err) {
 		fprintf(stderr, "bench/alloc: %s\n", strerror(-err));

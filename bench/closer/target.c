@@ -132,12 +132,19 @@ void target__stop(struct target *t)
 	t->leader = 0;
 }
 
-double target__run(struct target *t, const struct target_job *job)
+int target__begin(struct target *t, const struct target_job *job)
+{
+	return write(t->to_fd, job, sizeof(*job)) == sizeof(*job) ? 0 : -EPIPE;
+}
+
+double target__end(struct target *t)
 {
 	double ns;
 
-	if (write(t->to_fd, job, sizeof(*job)) != sizeof(*job) ||
-	    read(t->from_fd, &ns, sizeof(ns)) != sizeof(ns))
-		return -1;
-	return ns;
+	return read(t->from_fd, &ns, sizeof(ns)) == sizeof(ns) ? ns : -1;
+}
+
+double target__run(struct target *t, const struct target_job *job)
+{
+	return target__begin(t, job) ? -1 : target__end(t);
 }

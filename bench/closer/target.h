@@ -29,6 +29,9 @@ int target__start(struct target *t, const char *wrapper);
 void target__stop(struct target *t);
 /* CPU nanoseconds of one pair or one SQLite job; negative: it died. */
 double target__run(struct target *t, const struct target_job *job);
+/* The same in two parts, for programs that work side by side. 0 or -EPIPE. */
+int target__begin(struct target *t, const struct target_job *job);
+double target__end(struct target *t);
 
 /* Its side. Never returns. */
 void target__serve(void);

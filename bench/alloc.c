@@ -7,7 +7,10 @@
  * be shared. Tracers run as commands, as their users run them; seep's ways to attach run in here.
  * heaptrack must be there when the program starts, so it has a program of its own. As root.
  *
- *   build/bench/alloc [--quick]      MEMLEAK=command: instead of what bench/peers.sh finds
+ *   build/bench/alloc [--quick] [automatic]
+ *
+ * `automatic`: only what the agent's own look costs. MEMLEAK=command: instead of what
+ * bench/peers.sh finds.
  */
 #include <errno.h>
 #include <math.h>
@@ -319,7 +322,8 @@ static double sqlite_ratio(const struct arm *arm)
 static void print_arm(const struct arm *arm)
 {
 	if (arm->why_not || !arm->cnt) {
-		printf("| %s | %s | | | |\n", arm->name, arm->why_not);
+		printf("| %s | %s | | | |\n", arm->name,
+		       arm->why_not ? arm->why_not : "not asked for");
 		return;
 	}
 	printf("| %s | %.0f | %.0f |", arm->name, median(arm->ns[PAIR_64], arm->cnt),
@@ -375,24 +379,11 @@ static void print_table(const struct automatic *a)
 	print_goals(a);
 }
 
-int main(int argc, char **argv)
+static void run_arms(int reps)
 {
-	int quick = argc > 1 && !strcmp(argv[1], "--quick"), rep, err;
-	int reps = quick ? REPS_QUICK : REPS_MAX;
-	struct automatic automatic = {};
 	size_t i;
+	int rep;
 
-	if (argc > 1 && !strcmp(argv[1], TARGET_OPTION))
-		target__serve();
-	if (argc > 1 && !quick) {
-		fputs("usage: [MEMLEAK=command] build/bench/alloc [--quick]\n", stderr);
-		return 2;
-	}
-	err = target__start(&plain, NULL);
-	if (err) {
-		fprintf(stderr, "bench/alloc: %s\n", strerror(-err));
-		return 1;
-	}
 	find_memleak();
 	for (i = 0; i < ARM_CNT; i++) {
 		if (arms[i].kind == PRELOAD)
@@ -402,12 +393,42 @@ int main(int argc, char **argv)
 		for (i = 0; i < ARM_CNT; i++)
 			run_arm(&arms[(rep + i) % ARM_CNT]);
 	}
+	target__stop(&preloaded);
+	remove_data();
+}
+
+static int usage(void)
+{
+	fputs("usage: [MEMLEAK=command] build/bench/alloc [--quick] [automatic]\n", stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	int quick = 0, only_automatic = 0, err, i;
+	struct automatic automatic = {};
+
+	if (argc > 1 && !strcmp(argv[1], TARGET_OPTION))
+		target__serve();
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--quick"))
+			quick = 1;
+		else if (!strcmp(argv[i], "automatic"))
+			only_automatic = 1;
+		else
+			return usage();
+	}
+	err = target__start(&plain, NULL);
+	if (err) {
+		fprintf(stderr, "bench/alloc: %s\n", strerror(-err));
+		return 1;
+	}
+	if (!only_automatic)
+		run_arms(quick ? REPS_QUICK : REPS_MAX);
 	err = run_automatic(quick ? 60 : 300, &automatic);
 	if (err)
 		fprintf(stderr, "the agent's own look cannot be measured: %s\n", strerror(-err));
 	target__stop(&plain);
-	target__stop(&preloaded);
-	remove_data();
 	print_table(&automatic);
 	return 0;
 }

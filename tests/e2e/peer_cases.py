@@ -9,13 +9,14 @@ file, offset and build-id, and whatever was lost must have been counted.
 import contextlib
 import http.client
 import json
-import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import threading
+import time
 
 from harness import LEASH, SEEP, Failure, Skip, check_shape, expect, need_root, wait_for
 from trace_cases import trace_json
@@ -23,6 +24,7 @@ from trace_cases import trace_json
 DEBIAN_PATH = "/usr/bin:/usr/sbin:/bin"
 SAMPLED_S = 2
 ATTACH_TIMEOUT_S = 60
+SETTLE_S = 1
 EXACT_PIECES = 3
 WORK_TIMEOUT_S = 60
 SLACK_BYTES = 4096  # what an idle program does while the last of it is read
@@ -344,13 +346,26 @@ def check_exact(traced):
            f"{lost} bytes are lost, and nothing was dropped")
 
 
-def is_attached(tracer):
-    for fd in pathlib.Path(f"/proc/{tracer.pid}/fd").iterdir():
+def uprobe_links(tracer):
+    """What the tracer has attached by now, of any kind that holds uprobes."""
+    links = set()
+    for info in pathlib.Path(f"/proc/{tracer.pid}/fdinfo").iterdir():
         with contextlib.suppress(OSError):
-            if os.readlink(fd) in ("anon_inode:bpf_link", "anon_inode:bpf-link"):
-                return True
+            if re.search(r"^link_type:\t(uprobe_multi|perf)", info.read_text(), re.M):
+                links.add(info.name)
     expect(tracer.poll() is None, "the tracer has ended")
-    return False
+    return links
+
+
+def await_attached(tracer):
+    """Until there are probes, and no more of them come."""
+    seen = wait_for("probes are attached", lambda: uprobe_links(tracer), ATTACH_TIMEOUT_S, .1)
+    while True:
+        time.sleep(SETTLE_S)
+        now = uprobe_links(tracer)
+        if now == seen:
+            return
+        seen = now
 
 
 def trace_exactly(peer, work):
@@ -359,7 +374,7 @@ def trace_exactly(peer, work):
                "--sample", "all"]
     with subprocess.Popen([*LEASH, *command], stdout=subprocess.PIPE, text=True) as tracer:
         try:
-            wait_for("the probes are attached", lambda: is_attached(tracer), ATTACH_TIMEOUT_S, .1)
+            await_attached(tracer)
             work.more(EXACT_PIECES)
             work.pause()
             tracer.send_signal(signal.SIGINT)

@@ -322,8 +322,7 @@ static double sqlite_ratio(const struct arm *arm)
 static void print_arm(const struct arm *arm)
 {
 	if (arm->why_not || !arm->cnt) {
-		printf("| %s | %s | | | |\n", arm->name,
-		       arm->why_not ? arm->why_not : "not asked for");
+		printf("| %s | %s | | | |\n", arm->name, arm->why_not);
 		return;
 	}
 	printf("| %s | %.0f | %.0f |", arm->name, median(arm->ns[PAIR_64], arm->cnt),
@@ -367,8 +366,10 @@ static void print_table(const struct automatic *a)
 	size_t i;
 
 	puts("| | ns a pair, 64 B | 1024 B | SQLite job | MiB taken |\n|---|---|---|---|---|");
-	for (i = 0; i < ARM_CNT; i++)
-		print_arm(&arms[i]);
+	for (i = 0; i < ARM_CNT; i++) {
+		if (arms[i].cnt || arms[i].why_not)
+			print_arm(&arms[i]);
+	}
 	if (a->slices)
 		printf("| seep agent, by itself | | | %.3f x | |\n\n"
 		       "By its own account it took %.2f %% of a core, attached %.2f %% of the "

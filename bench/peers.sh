@@ -25,8 +25,9 @@ apt() {
 }
 
 fetch() {
-	command -v apt-get >/dev/null && [ -e $keyring ] ||
+	if ! command -v apt-get >/dev/null || [ ! -e $keyring ]; then
 		die "no memleak-libbpf, and it can be fetched on Debian only"
+	fi
 	mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial" "$cache/new"
 	: >"$cache/apt/status"
 	echo "deb [signed-by=$keyring] $mirror trixie main" >"$cache/apt/sources.list"

@@ -86,7 +86,7 @@ static int check_options(const struct options *o, struct trace_options *opt)
 		return options__complain(o, "option '--stack': at most %uK", SEEP_STACK_BYTES_MAX >> 10);
 	if (opt->use_debuginfod && !debuginfod__is_possible())
 		return options__complain(o, "option '--debuginfod': set DEBUGINFOD_URLS and install "
-					 "libdebuginfod1");
+					 "elfutils' libdebuginfod");
 	if (!(opt->duration_s > 0))
 		return options__complain(o, "option '--duration': must be above zero");
 	if (trace_formats[opt->format].is_binary && !opt->file && isatty(STDOUT_FILENO))

@@ -344,7 +344,8 @@ static int make_incidents(struct agent *a)
 		.window_s = a->cfg.window_s,
 	};
 	a->tracker = tracker__new(&cfg);
-	if (!a->tracker)
+	a->mutes = mutes__new(a->history);
+	if (!a->tracker || !a->mutes)
 		return -ENOMEM;
 	tracker__on_change(a->tracker, on_incident, a);
 	return 0;
@@ -518,6 +519,7 @@ void agent__free(struct agent *a)
 	drill__free(a->drill);
 	journal__close(a->journal);
 	tracker__free(a->tracker);
+	mutes__free(a->mutes);
 	history__close(a->history);
 	if (a->store)
 		store__foreach(a->store, free_watch, NULL);

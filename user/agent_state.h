@@ -17,6 +17,7 @@
 #include "config.h"
 #include "drill/drill.h"
 #include "incident/history.h"
+#include "incident/mutes.h"
 #include "incident/tracker.h"
 #include "out/ctl.h"
 #include "out/http.h"
@@ -66,6 +67,7 @@ struct agent {
 	struct journal *journal; /* NULL only before it was opened */
 	struct history *history; /* NULL when it could not be opened */
 	struct tracker *tracker;
+	struct mutes *mutes;
 	struct drill *drill;     /* NULL: without BPF */
 	struct ctl *ctl;
 	struct notify *notify;   /* NULL: there are no targets */

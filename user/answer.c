@@ -118,7 +118,8 @@ static const struct {
 	int (*answer)(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
 } answers[] = {
 	{"top", answer__top},     {"leaks", answer__leaks},     {"show", answer__show},
-	{"inspect", answer_inspect}, {"config", answer_config}, {"status", answer_status},
+	{"inspect", answer_inspect}, {"mute", answer__mute}, {"unmute", answer__unmute},
+	{"mutes", answer__mutes}, {"config", answer_config}, {"status", answer_status},
 };
 
 static int answer_json(struct agent *a, const char *cmd, const json_t *request, json_t **ret_json,

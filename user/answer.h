@@ -40,6 +40,9 @@ void answer__say(json_t *list, const char *fmt, ...) __attribute__((format(print
 int answer__top(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
 int answer__leaks(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
 int answer__show(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
+int answer__mute(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
+int answer__unmute(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
+int answer__mutes(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
 int answer__status(struct agent *a, json_t **ret_json);
 
 /* Parts of the status that metrics tell as well: {name: number}, maps as {name: {used, max}}. */

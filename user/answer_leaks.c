@@ -17,6 +17,7 @@
 
 /* What is asked for, and what was found so far. */
 struct listing {
+	struct agent *a;
 	json_t *list;
 	struct selector *select;	 /* NULL = all */
 	enum incident_severity severity; /* at least */
@@ -32,12 +33,26 @@ static int is_wanted(const struct listing *l, const struct incident *in)
 	       (!l->select || selector__matches(l->select, &subject));
 }
 
+/* As it stands in lists and by itself: with the mute that covers it. */
+static json_t *to_json(struct agent *a, const struct incident *in, int brief)
+{
+	const struct selector_subject subject = incident__subject(in);
+	const struct mute *mute = NULL;
+	json_t *json = incident__to_json(in, brief);
+
+	if (a->mutes && in->state == INCIDENT_OPEN)
+		mute = mutes__covering(a->mutes, a->now_s, &subject);
+	if (json)
+		set_str(json, "muted_by", mute ? mute->id : NULL);
+	return json;
+}
+
 static void add_if_wanted(struct listing *l, const struct incident *in)
 {
 	if (!is_wanted(l, in))
 		return;
 	if (json_array_size(l->list) < LEAKS_MAX)
-		json_array_append_new(l->list, incident__to_json(in, 1));
+		json_array_append_new(l->list, to_json(l->a, in, 1));
 	else
 		l->more++;
 }
@@ -121,7 +136,7 @@ static json_t *leaks_to_json(struct agent *a, const struct listing *l, int all)
 int answer__leaks(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why)
 {
 	int all = json_is_true(json_object_get(request, "all")), code = SEEP_EXIT_USAGE, err;
-	struct listing l = {.list = json_array()};
+	struct listing l = {.a = a, .list = json_array()};
 
 	if (read_listing(&l, request, why))
 		goto out;
@@ -142,6 +157,7 @@ out:
 /* ---- show -------------------------------------------------------------------------------- */
 
 struct lookup {
+	struct agent *a;
 	const char *prefix;
 	char id[INCIDENT_ID_LEN]; /* of what was found first */
 	json_t *found;
@@ -156,7 +172,7 @@ static void match(struct lookup *l, const struct incident *in)
 		return; /* open again, which the history has not taken yet */
 	if (!l->matches++) {
 		memcpy(l->id, in->id, sizeof(l->id));
-		l->found = incident__to_json(in, 0);
+		l->found = to_json(l->a, in, 0);
 	}
 }
 
@@ -248,7 +264,7 @@ static void relate(struct agent *a, json_t *found)
 int answer__show(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why)
 {
 	const char *id = json_string_value(json_object_get(request, "id"));
-	struct lookup l = {.prefix = id};
+	struct lookup l = {.a = a, .prefix = id};
 	struct history_query q = {.since_s = NAN, .id_prefix = id};
 
 	if (!id || !*id) {

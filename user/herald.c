@@ -86,6 +86,7 @@ static void start_notify(struct agent *a)
 		.node = a->node,
 		.tracker = a->tracker,
 		.history = a->history,
+		.mutes = a->mutes,
 		.now_s = a->now_s,
 	};
 	err = notify__new(&cfg, &a->notify);

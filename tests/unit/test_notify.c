@@ -175,6 +175,7 @@ static const char *str(const json_t *o, const char *name)
 static char dir[64], url[64];
 static struct history *history;
 static struct tracker *tracker;
+static struct mutes *mutes;
 static struct notify *notify;
 static struct notify_target target;
 static double now_s;
@@ -204,6 +205,9 @@ static void start_agent(void)
 	tracker__on_change(tracker, on_change, NULL);
 	cfg.history = history;
 	cfg.tracker = tracker;
+	mutes = mutes__new(history);
+	assert_non_null(mutes);
+	cfg.mutes = mutes;
 	if (notify_target__check(&target, text, sizeof(text)))
 		fail_msg("%s", text);
 	assert_int_equal(notify__new(&cfg, &notify), 0);
@@ -214,6 +218,7 @@ static void stop_agent(void)
 	notify__free(notify);
 	notify = NULL;
 	tracker__free(tracker);
+	mutes__free(mutes);
 	history__close(history);
 }
 
@@ -378,6 +383,71 @@ static void test_nobody_asked(void **state)
 	end(8);
 	pass(1000);
 	assert_int_equal(received(), 1);
+}
+
+static void mute(const char *selector, double for_s)
+{
+	char why[SELECTOR_WHY_LEN];
+	const struct mute *m;
+
+	assert_int_equal(mutes__add(mutes, now_s, now_s + for_s, selector, NULL, &m, why), 0);
+}
+
+static void test_the_muted_are_told_of_later(void **state)
+{
+	json_t *m;
+
+	start_agent();
+	mute("pod=pod-7", 3600);
+	report(7, "Deployment/api", VERDICT_LEAK);
+	report(8, "Deployment/api", VERDICT_LEAK);
+	pass(0);
+	pass(60);
+	assert_int_equal(received(), 1); /* of the one that is not muted */
+	m = message(0);
+	assert_int_equal(json_integer_value(json_object_get(m, "count")), 1);
+	json_decref(m);
+	stop_agent();
+	start_agent(); /* a mute outlives the agent */
+	pass(60);
+	assert_int_equal(received(), 1);
+	pass(3600); /* it still leaks when the mute ends */
+	pass(60);
+	assert_int_equal(received(), 2);
+}
+
+static void test_a_leak_that_ends_muted_is_never_told(void **state)
+{
+	start_agent();
+	mute("pod=pod-7", 3600);
+	report(7, "Deployment/api", VERDICT_LEAK);
+	pass(60);
+	end(7);
+	pass(60);
+	pass(7200);
+	assert_int_equal(received(), 0);
+	assert_int_equal(stats().pending, 0);
+}
+
+static void test_who_was_told_hears_the_end(void **state)
+{
+	json_t *m;
+
+	start_agent();
+	report(7, "Deployment/api", VERDICT_LEAK);
+	pass(0);
+	pass(60);
+	assert_int_equal(received(), 1);
+	mute("pod=*", INFINITY);
+	pass(86400); /* no repeats */
+	assert_int_equal(received(), 1);
+	end(7);
+	pass(0);
+	pass(60);
+	assert_int_equal(received(), 2);
+	m = message(1);
+	assert_string_equal(str(m, "state"), "closed");
+	json_decref(m);
 }
 
 static void test_severity(void **state)
@@ -737,6 +807,9 @@ int main(void)
 		TEST(test_200_pods_make_one_message),
 		TEST(test_opened_repeated_resolved),
 		TEST(test_nobody_asked),
+		TEST(test_the_muted_are_told_of_later),
+		TEST(test_a_leak_that_ends_muted_is_never_told),
+		TEST(test_who_was_told_hears_the_end),
 		TEST(test_severity),
 		TEST(test_rate),
 		TEST(test_a_restart_repeats_nothing),

@@ -35,6 +35,9 @@ static const struct cli_command commands[] = {
 	{"doctor", "what this kernel, these privileges and this node allow", cmd_doctor},
 	{"export", "the history of incidents as JSON Lines", cmd_export},
 	{"import", "take an exported history in", cmd_import},
+	{"mute", "tell nobody of some objects for a while", cmd_mute},
+	{"unmute", "tell again", cmd_unmute},
+	{"mutes", "who is muted", cmd_mutes},
 	{"record", "save what the agent has stored as a replay file", cmd_record},
 	{"replay", "run the detector on recorded series", cmd_replay},
 };

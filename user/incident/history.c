@@ -68,6 +68,13 @@ static const char *const migrations[] = {
 	"	at_s REAL NOT NULL,"
 	"	PRIMARY KEY (target, incident)"
 	") WITHOUT ROWID;",
+	"CREATE TABLE mute ("
+	"	id TEXT PRIMARY KEY NOT NULL,"
+	"	selector TEXT NOT NULL,"
+	"	reason TEXT NOT NULL,"
+	"	created_s REAL NOT NULL,"
+	"	until_s REAL" /* NULL: for good */
+	");",
 };
 
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(migrations))
@@ -525,6 +532,78 @@ int history__foreach_told(struct history *h, history_told_fn fn, void *ctx)
 				fn(ctx, &told);
 		}
 	}
+	sqlite3_finalize(stmt);
+	return done(h, to_errno(rc));
+}
+
+/* ---- mutes ---- */
+
+int history__put_mute(struct history *h, const struct history_mute *mute)
+{
+	static const char sql[] = "INSERT OR REPLACE INTO mute (id, selector, reason, created_s,"
+				  " until_s) VALUES (?1, ?2, ?3, ?4, ?5)";
+	double until_s = isfinite(mute->until_s) ? mute->until_s : NAN; /* NAN becomes NULL */
+	sqlite3_stmt *stmt = NULL;
+	int rc;
+
+	rc = sqlite3_prepare_v2(h->db, sql, -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(stmt, 1, mute->id, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(stmt, 2, mute->selector, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(stmt, 3, mute->reason, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_double(stmt, 4, mute->created_s);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_double(stmt, 5, until_s);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	sqlite3_finalize(stmt);
+	return done(h, to_errno(rc));
+}
+
+int history__remove_mute(struct history *h, const char *id)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc;
+
+	rc = sqlite3_prepare_v2(h->db, "DELETE FROM mute WHERE id = ?1", -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(stmt, 1, id, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	sqlite3_finalize(stmt);
+	return done(h, to_errno(rc));
+}
+
+static struct history_mute mute_of(sqlite3_stmt *stmt)
+{
+	return (struct history_mute){
+		.id = (const char *)sqlite3_column_text(stmt, 0),
+		.selector = (const char *)sqlite3_column_text(stmt, 1),
+		.reason = (const char *)sqlite3_column_text(stmt, 2),
+		.created_s = sqlite3_column_double(stmt, 3),
+		.until_s = sqlite3_column_type(stmt, 4) == SQLITE_NULL ?
+				   INFINITY : sqlite3_column_double(stmt, 4),
+	};
+}
+
+int history__foreach_mute(struct history *h, history_mute_fn fn, void *ctx)
+{
+	static const char sql[] = "SELECT id, selector, reason, created_s, until_s FROM mute"
+				  " ORDER BY created_s";
+	sqlite3_stmt *stmt = NULL;
+	struct history_mute mute;
+	int rc;
+
+	rc = sqlite3_prepare_v2(h->db, sql, -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+			mute = mute_of(stmt);
+			if (mute.id && mute.selector && mute.reason)
+				fn(ctx, &mute);
+		}
 	sqlite3_finalize(stmt);
 	return done(h, to_errno(rc));
 }

@@ -67,6 +67,19 @@ int history__remove_told(struct history *h, const char *target, const char *id);
 /* The callback must not change these rows. */
 int history__foreach_told(struct history *h, history_told_fn fn, void *ctx);
 
+/* A silence: see mutes.h, the only one who asks. until_s may be INFINITY. */
+struct history_mute {
+	const char *id, *selector, *reason;
+	double created_s, until_s;
+};
+
+typedef void (*history_mute_fn)(void *ctx, const struct history_mute *mute);
+
+int history__put_mute(struct history *h, const struct history_mute *mute);
+int history__remove_mute(struct history *h, const char *id);
+/* The oldest first. The callback must not change these rows. */
+int history__foreach_mute(struct history *h, history_mute_fn fn, void *ctx);
+
 struct history_stats {
 	uint64_t rows, failed, unreadable, size_bytes;
 	int last_err; /* of the newest call that failed */

@@ -13,6 +13,9 @@
  *            severity (at least: 0 to 2)
  *   show     id (or unique prefix)                            seep.incident/1
  *   inspect  last_s: not the whole window                     seep.inspect/1
+ *   mute     select, for_s (none: for good), reason           seep.mutes/1
+ *   unmute   what: id or selector                             seep.mutes/1
+ *   mutes                                                     seep.mutes/1
  *   config   reload (bool)                                    seep.config/1
  *   status                                                    seep.status/1
  *   record   first, count: a page of series                   replay CSV; empty = no more pages

@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "../who/selector.h"
+#include "../incident/relate.h"
 #include "notify.h"
 #include "notify_kind.h"
 
@@ -27,6 +27,7 @@ struct notice {
 	enum incident_severity severity, told_severity;
 	int told;	/* that it is open */
 	int present;	/* among the open incidents of this tick */
+	int muted;	/* the same */
 	double news_s;	/* since when there is something to tell; NAN: nothing */
 	double told_s;	/* NAN: never */
 	json_t *closed; /* how it ended */
@@ -64,6 +65,7 @@ struct target {
 struct notify {
 	struct tracker *tracker;
 	struct history *history;
+	struct mutes *mutes;
 	char node[NOTIFY_NAME_LEN];
 	int done_fd;
 	unsigned seed;
@@ -160,23 +162,17 @@ static uint64_t group_of(const struct target *t, const struct incident *in)
 
 static int is_for(const struct target *t, const struct incident *in)
 {
-	const struct incident_object *o = &in->object;
-	const struct selector_subject subject = {
-		.kind = o->kind,
-		.host = o->node,
-		.ns = o->ns,
-		.pod = o->pod,
-		.workload = o->workload,
-		.container = o->container,
-		.image = o->image,
-		.cgroup = o->cgroup,
-		.comm = o->comm,
-		.uid = UINT32_MAX,
-		.pid = o->pid,
-	};
+	const struct selector_subject subject = incident__subject(in);
 
 	return in->severity >= (enum incident_severity)t->cfg.min_severity &&
 	       (!t->selector || selector__matches(t->selector, &subject));
+}
+
+static int is_muted(const struct notify *n, const struct incident *in, double now_s)
+{
+	const struct selector_subject subject = incident__subject(in);
+
+	return n->mutes && mutes__covering(n->mutes, now_s, &subject);
 }
 
 static void is_news(struct notice *notice, double now_s)
@@ -223,6 +219,7 @@ static void look_at(void *ctx, const struct incident *in)
 	notice->state = INCIDENT_OPEN;
 	notice->severity = in->severity;
 	notice->present = 1;
+	notice->muted = is_muted(s->n, in, s->now_s);
 	if (!notice->told || notice->severity > notice->told_severity)
 		is_news(notice, s->now_s);
 }
@@ -246,7 +243,8 @@ static void close_notice(struct notify *n, struct target *t, struct notice *noti
 {
 	json_t *shared;
 
-	if (notice->told && !t->cfg.send_resolved) {
+	if ((notice->told && !t->cfg.send_resolved) ||
+	    (!notice->told && is_muted(n, in, now_s))) {
 		drop(n, t, notice);
 		return;
 	}
@@ -289,6 +287,8 @@ static double group_told_s(const struct target *t, uint64_t group)
 
 static double due_s(const struct target *t, const struct notice *notice)
 {
+	if (notice->muted && notice->state == INCIDENT_OPEN)
+		return INFINITY;
 	if (isnan(notice->news_s))
 		return notice->told_s + t->cfg.repeat_s;
 	return fmax(notice->news_s + t->cfg.wait_s,
@@ -371,7 +371,7 @@ static void say_group(struct notify *n, const struct target *t, struct job *job,
 			const struct notice *notice = &t->notices[i];
 
 			if (notice->group == most->group && (int)notice->state == state &&
-			    (again || !isnan(notice->news_s)))
+			    !(notice->muted && state == INCIDENT_OPEN) && (again || !isnan(notice->news_s)))
 				say(n, t, job, incidents, notice);
 		}
 	}
@@ -646,6 +646,7 @@ int notify__new(const struct notify_cfg *cfg, struct notify **ret_notify)
 	if (!n)
 		return -ENOMEM;
 	n->tracker = cfg->tracker;
+	n->mutes = cfg->mutes;
 	n->history = cfg->history;
 	n->seed = (unsigned)getpid();
 	snprintf(n->node, sizeof(n->node), "%s", cfg->node);

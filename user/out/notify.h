@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "../incident/history.h"
+#include "../incident/mutes.h"
 #include "../incident/tracker.h"
 
 #define NOTIFY_TARGETS_MAX 16
@@ -67,6 +68,8 @@ struct notify_cfg {
 	const char *node;
 	struct tracker *tracker;
 	struct history *history; /* may be NULL: a restart then tells open incidents again */
+	struct mutes *mutes;     /* may be NULL. What is muted is owed, and told if it is still open
+				  * when the mute ends; who was told of a leak is told of its end */
 	double now_s;
 };
 

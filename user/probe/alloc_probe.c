@@ -11,15 +11,14 @@
 #include <bpf/libbpf.h>
 #include <linux/types.h>
 
-#include "../base/fs.h"
 #include "alloc_plan.h"
 #include "alloc_probe.h"
 #include "alloc.skel.h"
 #include "bpf_log.h"
 #include "probe_cost.h"
 #include "uprobe_link.h"
+#include "user_stack.h"
 
-#define STACK_BYTES_DEFAULT 16384
 #define MAX_LIVE_SAMPLED    65536
 #define MAX_LIVE_ALL	    (1024 * 1024)
 #define MIN_MMAP_BYTES	    (128 * 1024)
@@ -111,15 +110,6 @@ static void choose_allocation(struct alloc_bpf *skel)
 	btf__free(btf);
 }
 
-static uint32_t stack_chunks(const struct alloc_probe *p)
-{
-	unsigned bytes = p->cfg.stack_bytes ? p->cfg.stack_bytes : STACK_BYTES_DEFAULT;
-
-	if (bytes > SEEP_STACK_BYTES_MAX)
-		bytes = SEEP_STACK_BYTES_MAX;
-	return (bytes + SEEP_STACK_CHUNK - 1) / SEEP_STACK_CHUNK;
-}
-
 static void configure_maps(struct alloc_probe *p)
 {
 	unsigned max_live = p->cfg.max_live;
@@ -130,24 +120,6 @@ static void configure_maps(struct alloc_probe *p)
 	bpf_map__set_max_entries(p->skel->maps.seep_live, max_live);
 	if (p->cfg.ring_bytes)
 		bpf_map__set_max_entries(p->skel->maps.seep_stacks, p->cfg.ring_bytes);
-}
-
-/* Where the main thread's stack begins: startstack in /proc/PID/stat; 0 = not told. */
-static uint64_t main_stack_end(pid_t pid)
-{
-	char path[64], text[1024], *at;
-	uint64_t end = 0;
-	int field;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (fs__read(path, text, sizeof(text)) < 0)
-		return 0;
-	at = strrchr(text, ')'); /* ends the 2nd field */
-	for (field = 2; at && field < 28; field++)
-		at = strchr(at + 1, ' ');
-	if (at)
-		end = strtoull(at, NULL, 10);
-	return end;
 }
 
 /* A static program maps memory and allocates from the same file: large calls are followed. */
@@ -166,8 +138,8 @@ static void configure_data(struct alloc_probe *p)
 	skel->rodata->target_tgid = p->cfg.pid;
 	skel->rodata->page_bytes = sysconf(_SC_PAGESIZE);
 	skel->rodata->min_mmap_bytes = min_mmap;
-	skel->rodata->stack_chunks = stack_chunks(p);
-	skel->rodata->main_stack_end = main_stack_end(p->cfg.pid);
+	skel->rodata->stack_chunks = user_stack__chunks(p->cfg.stack_bytes);
+	skel->rodata->main_stack_end = user_stack__main_end(p->cfg.pid);
 	for (i = 0; i < cnt; i++) {
 		skel->bss->allocator_texts[i] = modules[i].text;
 		if (is_static_libc(&modules[i]))

@@ -50,6 +50,10 @@ static __always_inline bool has_percpu_rss(void)
 		 (s64)BPF_CORE_READ((struct mm_struct___atomic *)(mm),                            \
 				    rss_stat.count[member].counter))
 
+/* The same, where there are per-CPU counters, by a direct load: for an mm the verifier knows. */
+#define mm_batched_count_btf(mm, member)                                                         \
+	((s64)((struct mm_struct___percpu *)(mm))->rss_stat[member].count)
+
 /* Per-CPU parts of a counter; NULL where counters are atomics. */
 #define mm_percpu_parts(mm, member)                                                              \
 	(has_percpu_rss() ?                                                                       \

@@ -238,9 +238,6 @@ static __always_inline bool has_moved(struct mm_struct *mm, u32 member, s64 valu
 	return true;
 }
 
-/* Direct loads where the verifier knows the mm; a variable index is refused, hence the cases. */
-#define direct_count(mm, i) (((struct mm_struct___percpu *)(mm))->rss_stat[i].count)
-
 SEC("tp_btf/rss_stat")
 int seep_rss_btf(u64 *ctx)
 {
@@ -250,18 +247,19 @@ int seep_rss_btf(u64 *ctx)
 	s64 value;
 
 	if (has_percpu_rss()) {
+		/* a variable index is refused */
 		switch (member) {
 		case SEEP_MM_FILE:
-			value = direct_count(mm, SEEP_MM_FILE);
+			value = mm_batched_count_btf(mm, SEEP_MM_FILE);
 			break;
 		case SEEP_MM_ANON:
-			value = direct_count(mm, SEEP_MM_ANON);
+			value = mm_batched_count_btf(mm, SEEP_MM_ANON);
 			break;
 		case SEEP_MM_SWAP:
-			value = direct_count(mm, SEEP_MM_SWAP);
+			value = mm_batched_count_btf(mm, SEEP_MM_SWAP);
 			break;
 		case SEEP_MM_SHMEM:
-			value = direct_count(mm, SEEP_MM_SHMEM);
+			value = mm_batched_count_btf(mm, SEEP_MM_SHMEM);
 			break;
 		default:
 			return 0;

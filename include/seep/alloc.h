@@ -27,6 +27,7 @@ enum seep_alloc_kind {
 	SEEP_ALLOC_MREMAP,         /* p = f(old, old_len, new_len, ...) */
 	SEEP_FREE,                 /* f(p, ...) */
 	SEEP_FREE_MUNMAP,          /* f(p, len) */
+	SEEP_GROWTH,               /* no call: memory came to life (growth.h) */
 };
 
 /*

@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <bpf/btf.h>
 #include <seep/alloc.h>
+#include <seep/growth.h>
 
-#define RSS   "build/bpf/rss.bpf.o"
-#define ALLOC "build/bpf/alloc.bpf.o"
+#define RSS    "build/bpf/rss.bpf.o"
+#define ALLOC  "build/bpf/alloc.bpf.o"
+#define GROWTH "build/bpf/growth.bpf.o"
 
 struct member {
 	const char *name;
@@ -135,6 +137,12 @@ static const struct member stack[] = {
 	MEMBER(seep_stack, tid),      MEMBER(seep_stack, stack_bytes), MEMBER(seep_stack, kind),
 };
 
+static const struct member step[] = {
+	MEMBER(seep_growth_step, stack_id),   MEMBER(seep_growth_step, at_ns),
+	MEMBER(seep_growth_step, from_bytes), MEMBER(seep_growth_step, to_bytes),
+	MEMBER(seep_growth_step, tid),	      MEMBER(seep_growth_step, pad),
+};
+
 static const struct layout layouts[] = {
 	LAYOUT(RSS, seep_task_id, task_id),	LAYOUT(RSS, seep_proc, proc),
 	LAYOUT(RSS, seep_cgroup, cgroup),	LAYOUT(RSS, seep_poll_thread, poll_thread),
@@ -142,10 +150,12 @@ static const struct layout layouts[] = {
 	LAYOUT(ALLOC, seep_span, span),		LAYOUT(ALLOC, seep_text, text),
 	LAYOUT(ALLOC, seep_regs, regs),		LAYOUT(ALLOC, seep_live_key, live_key),
 	LAYOUT(ALLOC, seep_live, live),		LAYOUT(ALLOC, seep_total, total),
-	LAYOUT(ALLOC, seep_stack, stack),
+	LAYOUT(ALLOC, seep_stack, stack),	LAYOUT(GROWTH, seep_growth_step, step),
+	LAYOUT(GROWTH, seep_stack, stack),	LAYOUT(GROWTH, seep_regs, regs),
+	LAYOUT(GROWTH, seep_span, span),
 };
 
-static const char *const objects[] = {RSS, ALLOC};
+static const char *const objects[] = {RSS, ALLOC, GROWTH};
 
 #define OBJECT_CNT (sizeof(objects) / sizeof(objects[0]))
 #define LAYOUT_CNT (sizeof(layouts) / sizeof(layouts[0]))

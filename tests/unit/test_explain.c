@@ -144,6 +144,8 @@ static void test_site(void **state)
 	expect("The largest part, 5.0 MiB in 1 block, was allocated by leak_here (a.c:42). ");
 	set_site(11, 42);
 	expect("5.0 MiB in 11 blocks, was");
+	json_object_set_new(json_array_get(in->sites, 0), "allocator", json_string("pagefault"));
+	expect("The largest part, 5.0 MiB, came to life in leak_here (a.c:42). ");
 }
 
 static void test_every_class_reads(void **state)

@@ -274,17 +274,30 @@ static void print_frame(const json_t *frame, const struct style *s, struct buf *
 	buf__free(&line);
 }
 
+/* What an allocator gave out, or where memory came to life without one that is known. */
+static void print_share(const json_t *site, struct buf *out)
+{
+	const char *allocator = field__str(site, "allocator", "?");
+	char bytes[FIELD_TEXT], rate[FIELD_TEXT];
+
+	field__bytes(site, "outstanding_bytes", bytes);
+	field__bytes(site, "growth_bytes_per_hour", rate);
+	if (!strcmp(allocator, "pagefault"))
+		buf__printf(out, "%s of growth, %s per hour while looked at, by page faults\n",
+			    bytes, rate);
+	else
+		buf__printf(out, "%s in %.0f blocks, %s per hour while looked at, by %s (%s)\n",
+			    bytes, field__num(site, "outstanding_count"), rate, allocator,
+			    field__str(site, "verdict", "unknown"));
+}
+
 static void print_site(const json_t *site, size_t rank, const struct style *s, struct buf *out)
 {
 	const json_t *frames = field__get(site, "frames");
-	char bytes[FIELD_TEXT], rate[FIELD_TEXT];
 	size_t i;
 
-	buf__printf(out, "  %zu. %s in %.0f blocks, %s per hour while looked at, by %s (%s)\n", rank,
-		    field__bytes(site, "outstanding_bytes", bytes),
-		    field__num(site, "outstanding_count"),
-		    field__bytes(site, "growth_bytes_per_hour", rate),
-		    field__str(site, "allocator", "?"), field__str(site, "verdict", "unknown"));
+	buf__printf(out, "  %zu. ", rank);
+	print_share(site, out);
 	for (i = 0; i < json_array_size(frames) && i < FRAMES_MAX; i++)
 		print_frame(json_array_get(frames, i), s, out);
 	if (json_array_size(frames) > FRAMES_MAX)

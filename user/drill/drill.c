@@ -2,8 +2,8 @@
 /*
  * drill.c - see drill.h.
  *
- * Each thread serves one target at a time: choose, count, then slice, report and rest until the
- * target is no longer wanted or cannot be traced. Everything the threads share is under one mutex;
+ * Each thread serves one target at a time: choose, watch its growth, count, then slice, report and
+ * rest until the target is no longer wanted or nothing of it can be seen. Everything the threads share is under one mutex;
  * traces, symbols and ledgers are a thread's own, so symbolizing never delays the agent's loop.
  */
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,6 +19,7 @@
 
 #include "../base/clock.h"
 #include "drill.h"
+#include "growth.h"
 #include "ledger.h"
 #include "trace.h"
 
@@ -32,19 +34,21 @@
 #define REST_MIN_S     0.5
 #define TURN_SLICES    4     /* then it is another suspect's turn, if one waits */
 #define SITES_TOP      10
+#define GROWTH_SHARE   0.005 /* of one core's time for watching growth, at most half the budget */
+#define EXPLAINED      0.5   /* of the growth by the allocators' sites: then they are enough */
 #define RESULTS_MAX    16
 
 struct slot {
 	struct drill *drill;
 	pthread_t thread;
 	struct seep_task_id id; /* tgid 0: idle */
+	int stop_fd;            /* readable: the target is let go, now */
 };
 
 struct drill {
 	struct drill_cfg cfg;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;   /* the wanted list, or stop */
-	int stop_fd;              /* readable: all traces end */
 	int result_fd;
 	int stopping;
 	struct seep_task_id wanted[DRILL_WANTED_MAX];
@@ -64,8 +68,11 @@ struct drill {
 /* One target while it is served; the thread's own. */
 struct visit {
 	struct drill *d;
+	struct slot *slot;
 	struct seep_task_id id;
 	struct ledger *ledger;
+	struct growth *growth; /* NULL: cannot be watched, or is not needed any more */
+	int heap_err;          /* why its allocators cannot be traced */
 	json_t *not_seen;
 	double began_s, watched_s;
 	double hit_share;    /* cost per second while attached, as a share of a core */
@@ -192,14 +199,26 @@ static int somebody_waits(struct drill *d)
 	return waits;
 }
 
+/* A running slice of it ends. */
+static void let_go(struct slot *slot)
+{
+	uint64_t one = 1;
+
+	if (slot->stop_fd >= 0 && write(slot->stop_fd, &one, sizeof(one)) < 0)
+		return; /* it has been told already */
+}
+
 /* The next one in turn. Waits for one; 0 when the drill is ending. */
 static int take_target(struct slot *slot)
 {
 	struct drill *d = slot->drill;
 	const struct seep_task_id *next;
+	uint64_t told;
 	size_t i;
 
 	pthread_mutex_lock(&d->lock);
+	if (read(slot->stop_fd, &told, sizeof(told)) < 0)
+		told = 0; /* that was meant for the target before */
 	memset(&slot->id, 0, sizeof(slot->id));
 	while (!d->stopping && !slot->id.tgid) {
 		next = next_in_turn(d);
@@ -349,7 +368,7 @@ static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int
 	if (err && why[0])
 		say_not_seen(v, why);
 	if (!err)
-		err = trace__run(t, v->d->stop_fd, NULL, NULL);
+		err = trace__run(t, v->slot->stop_fd, NULL, NULL);
 	if (!err)
 		err = trace__result(t, &result);
 	if (!err && result->process_cnt && !is_same_process(v, &result->processes[0]))
@@ -361,6 +380,86 @@ static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int
 	return err;
 }
 
+/* ---- growth ------------------------------------------------------------------------------ */
+
+static void begin_growth(struct visit *v)
+{
+	const struct growth_cfg cfg = {
+		.start_ns = v->id.start_ns,
+		.budget_share = fmin(GROWTH_SHARE, v->d->cfg.budget_share / 2),
+	};
+	char why[TRACE_WHY_LEN], text[TRACE_WHY_LEN + 64];
+
+	if (!growth__new(v->id.tgid, &cfg, &v->growth, why))
+		return;
+	snprintf(text, sizeof(text), "growth by call stack: %s", why);
+	say_not_seen(v, text);
+}
+
+static void end_growth(struct visit *v)
+{
+	growth__free(v->growth);
+	v->growth = NULL;
+}
+
+/* After exec the growth of the program before is void. */
+static void take_growth(struct visit *v)
+{
+	if (!v->growth || !growth__take(v->growth))
+		return;
+	end_growth(v);
+	begin_growth(v);
+}
+
+/* ---- what both found --------------------------------------------------------------------- */
+
+static void append_growth(json_t *sites, const struct growth_result *g)
+{
+	size_t i;
+
+	for (i = 0; i < g->site_cnt; i++)
+		json_array_append_new(sites, site__to_json(&g->sites[i]));
+}
+
+/* Call sites in allocators say more, but only of memory that came through them. */
+static int is_explained(const struct visit *v, const struct growth_result *g)
+{
+	if (v->heap_err || !(g->watched_s > 0) || !(v->watched_s > 0))
+		return 0;
+	return ledger__bytes(v->ledger) / v->watched_s >=
+	       EXPLAINED * g->grown_bytes / g->watched_s;
+}
+
+/* The result as the growth has it: its sites first. */
+static void add_growth(struct visit *v, struct drill_result *r)
+{
+	json_t *heap = r->sites, *sites;
+	struct growth_result g;
+	int i;
+
+	take_growth(v);
+	if (!v->growth || growth__result(v->growth, SITES_TOP, &g))
+		return;
+	r->hits += g.events;
+	r->cost_ns += g.cost_ns;
+	r->watched_s = fmax(r->watched_s, g.watched_s);
+	if (is_explained(v, &g)) {
+		/* the books go on without it */
+		v->hits += v->slices >= TURN_SLICES ? g.events : 0;
+		v->cost_ns += v->slices >= TURN_SLICES ? g.cost_ns : 0;
+		if (v->slices >= TURN_SLICES)
+			end_growth(v);
+		return;
+	}
+	for (i = 0; g.not_seen[i]; i++)
+		json_array_append_new(r->not_seen, json_string(g.not_seen[i]));
+	sites = json_array();
+	append_growth(sites, &g);
+	json_array_extend(sites, heap);
+	json_decref(heap);
+	r->sites = sites;
+}
+
 static void report(struct visit *v)
 {
 	double span_s = now_s() - v->began_s;
@@ -370,14 +469,17 @@ static void report(struct visit *v)
 		.not_seen = json_deep_copy(v->not_seen),
 		.slices = v->slices,
 		.watched_s = v->watched_s,
-		.cost_share = span_s > 0 ? v->cost_ns / 1e9 / span_s : 0,
 		.duty_share = duty_of(v),
 		.hits = v->hits,
 		.cost_ns = v->cost_ns,
 	};
 
+	add_growth(v, &r);
+	r.cost_share = span_s > 0 ? r.cost_ns / 1e9 / span_s : 0;
 	post(v->d, &r);
 }
+
+/* ---- serving ----------------------------------------------------------------------------- */
 
 /* Rest long enough that the slice before, at its measured cost, stays within the budget. */
 static double rest_s(const struct visit *v, double on_s)
@@ -390,28 +492,49 @@ static double rest_s(const struct visit *v, double on_s)
 	return fmax(REST_MIN_S, full_s - on_s);
 }
 
+static int can_be_seen(const struct visit *v)
+{
+	return !v->heap_err || (v->growth && v->heap_err != -ESRCH);
+}
+
+/* One look: at its allocators, or, without any, at nothing but its growth. 1: go on with it. */
+static int look(struct visit *v, double on_s)
+{
+	if (!v->heap_err)
+		v->heap_err = run_slice(v, on_s, SAMPLE_BYTES, 1);
+	else
+		return rest(v, on_s);
+	return 1;
+}
+
 static void serve(struct visit *v)
 {
+	int go_on = 1;
 	double on_s;
-	int err;
 
-	err = run_slice(v, COUNT_S, COUNT_BYTES, 0);
-	if (!err && !rest(v, rest_s(v, COUNT_S)))
-		return;
-	while (!err) {
+	begin_growth(v);
+	v->heap_err = run_slice(v, COUNT_S, COUNT_BYTES, 0);
+	if (!v->heap_err)
+		go_on = rest(v, rest_s(v, COUNT_S));
+	while (go_on && can_be_seen(v)) {
 		on_s = on_time_s(v);
-		err = run_slice(v, on_s, SAMPLE_BYTES, 1);
-		v->slices += !err;
+		take_growth(v);
+		go_on = look(v, on_s);
+		if (!can_be_seen(v))
+			break;
+		v->slices++;
 		report(v);
-		if (!err && v->slices >= TURN_SLICES && somebody_waits(v->d)) {
+		if (v->slices >= TURN_SLICES && somebody_waits(v->d)) {
 			leave(v->d, &v->id);
 			return;
 		}
-		if (!err && !rest(v, rest_s(v, on_s)))
-			return;
+		if (v->growth && v->slices >= TURN_SLICES)
+			growth__pause(v->growth); /* every page fault of the node pays a little */
+		go_on = go_on && rest(v, rest_s(v, on_s));
 	}
-	if (!v->slices)
-		report(v);
+	if (can_be_seen(v))
+		return;
+	report(v);
 	refuse(v->d, &v->id);
 }
 
@@ -423,6 +546,7 @@ static void *work(void *arg)
 	while (take_target(slot)) {
 		v = (struct visit){
 			.d = slot->drill,
+			.slot = slot,
 			.id = slot->id,
 			.ledger = ledger__new(),
 			.not_seen = json_array(),
@@ -432,6 +556,7 @@ static void *work(void *arg)
 			serve(&v);
 		else
 			rest(&v, slice_s(v.d));
+		growth__free(v.growth);
 		ledger__free(v.ledger);
 		json_decref(v.not_seen);
 	}
@@ -447,6 +572,9 @@ static int start_threads(struct drill *d)
 
 	for (i = 0; i < d->cfg.max_targets; i++) {
 		d->slots[i].drill = d;
+		d->slots[i].stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (d->slots[i].stop_fd < 0)
+			return -errno;
 		err = pthread_create(&d->slots[i].thread, NULL, work, &d->slots[i]);
 		if (err)
 			return -err;
@@ -481,9 +609,8 @@ int drill__new(const struct drill_cfg *cfg, struct drill **ret_drill)
 	if (d->cfg.max_targets > DRILL_TARGETS_MAX)
 		d->cfg.max_targets = DRILL_TARGETS_MAX;
 	init_sync(d);
-	d->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	d->result_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	err = d->stop_fd < 0 || d->result_fd < 0 ? -errno : start_threads(d);
+	err = d->result_fd < 0 ? -errno : start_threads(d);
 	if (err) {
 		drill__free(d);
 		return err;
@@ -494,7 +621,6 @@ int drill__new(const struct drill_cfg *cfg, struct drill **ret_drill)
 
 void drill__free(struct drill *d)
 {
-	uint64_t one = 1;
 	unsigned i;
 	size_t r;
 
@@ -502,16 +628,17 @@ void drill__free(struct drill *d)
 		return;
 	pthread_mutex_lock(&d->lock);
 	d->stopping = 1;
-	if (d->stop_fd >= 0 && write(d->stop_fd, &one, sizeof(one)) < 0)
-		d->stopping = 1; /* slices then end by themselves */
+	for (i = 0; i < d->slot_cnt; i++)
+		let_go(&d->slots[i]);
 	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->lock);
 	for (i = 0; i < d->slot_cnt; i++)
 		pthread_join(d->slots[i].thread, NULL);
+	for (i = 0; i < d->cfg.max_targets; i++)
+		if (d->slots[i].stop_fd > 0)
+			close(d->slots[i].stop_fd);
 	for (r = 0; r < d->result_cnt; r++)
 		drop_result(&d->results[r]);
-	if (d->stop_fd >= 0)
-		close(d->stop_fd);
 	if (d->result_fd >= 0)
 		close(d->result_fd);
 	pthread_cond_destroy(&d->changed);
@@ -526,6 +653,8 @@ int drill__fd(const struct drill *d)
 
 void drill__want(struct drill *d, const struct seep_task_id *ids, size_t cnt)
 {
+	unsigned i;
+
 	if (cnt > DRILL_WANTED_MAX)
 		cnt = DRILL_WANTED_MAX;
 	pthread_mutex_lock(&d->lock);
@@ -534,6 +663,9 @@ void drill__want(struct drill *d, const struct seep_task_id *ids, size_t cnt)
 			memcpy(d->wanted, ids, cnt * sizeof(*ids));
 		d->wanted_cnt = cnt;
 		prune_refused(d);
+		for (i = 0; i < d->slot_cnt; i++)
+			if (d->slots[i].id.tgid && !is_wanted(d, &d->slots[i].id))
+				let_go(&d->slots[i]);
 		pthread_cond_broadcast(&d->changed);
 	}
 	pthread_mutex_unlock(&d->lock);

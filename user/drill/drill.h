@@ -36,7 +36,7 @@ void drill__free(struct drill *d);
 int drill__fd(const struct drill *d);
 
 /* Who is suspect now, the most severe first; replaces the list of before. Targets that are not
- * on it any more are let go at the end of their slice. */
+ * on it any more are let go at once. */
 void drill__want(struct drill *d, const struct seep_task_id *ids, size_t cnt);
 
 /* What is known of one target after a slice. */

@@ -120,6 +120,16 @@ int ledger__add(struct ledger *l, const struct site *sites, size_t cnt, double w
 	return 0;
 }
 
+double ledger__bytes(const struct ledger *l)
+{
+	double sum = 0;
+	size_t i;
+
+	for (i = 0; i < l->cnt; i++)
+		sum += l->entries[i].bytes;
+	return sum;
+}
+
 static int by_bytes(const void *a, const void *b)
 {
 	const struct entry *x = *(const struct entry *const *)a;

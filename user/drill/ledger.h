@@ -22,6 +22,9 @@ void ledger__free(struct ledger *l);
 /* Add what a slice of watched_s seconds found. Sites that churn are left out. 0 or -ENOMEM. */
 int ledger__add(struct ledger *l, const struct site *sites, size_t cnt, double watched_s);
 
+/* What all of them own, summed over the slices. */
+double ledger__bytes(const struct ledger *l);
+
 /* The `top` sites that own most, as an array of SITE; sums, their intervals, and the growth per
  * hour of watched time. A new reference, NULL: out of memory. */
 json_t *ledger__to_json(const struct ledger *l, size_t top);

@@ -172,7 +172,7 @@ void sites__free(struct sites *s)
 
 /*
  * The chain as it is kept: without the allocator's own address, which says no more than
- * SITE.allocator, unless nothing else is known.
+ * SITE.allocator, unless nothing else is known or there was none.
  */
 static int walk(struct sites *s, const struct seep_stack *stack, const void *bytes, uint64_t *ips,
 		int *ret_is_whole)
@@ -185,7 +185,7 @@ static int walk(struct sites *s, const struct seep_stack *stack, const void *byt
 	*ret_is_whole = end == UNWIND_OUTERMOST;
 	for (i = 1; i < cnt; i++)
 		ips[i] |= RETURN_BIT;
-	if (cnt > 1)
+	if (cnt > 1 && !s->cfg.keeps_innermost)
 		memmove(ips, ips + 1, --cnt * sizeof(*ips));
 	return cnt;
 }

@@ -19,6 +19,7 @@ struct sites_cfg {
 	double start_s;      /* CLOCK_BOOTTIME: what is older was not seen */
 	double min_age_s;    /* younger samples are not counted as outstanding */
 	unsigned max_stacks; /* 0: 16384 distinct stacks */
+	int keeps_innermost; /* stacks begin in the program, not in its allocator */
 };
 
 struct sites *sites__new(const struct sites_cfg *cfg);

@@ -8,6 +8,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../base/buf.h"
 #include "../base/units.h"
@@ -207,6 +208,14 @@ static void say_limit(struct buf *b, const struct incident *in)
 	}
 }
 
+/* Seen by page faults, not by an allocator: no blocks, and nobody asked for it there. */
+static int is_growth(const json_t *site)
+{
+	const char *allocator = json_string_value(json_object_get(site, "allocator"));
+
+	return allocator && !strcmp(allocator, "pagefault");
+}
+
 /* The first site is the largest; its first frame with a function is where the code is. */
 static void say_site(struct buf *b, const struct incident *in)
 {
@@ -223,11 +232,14 @@ static void say_site(struct buf *b, const struct incident *in)
 	}
 	if (!function)
 		return;
-	buf__printf(b,
-		    "The largest part, %s in %" JSON_INTEGER_FORMAT " block%s, was allocated by %s",
-		    size(json_number_value(json_object_get(site, "outstanding_bytes")), bytes,
-			 sizeof(bytes)),
-		    cnt, cnt == 1 ? "" : "s", function);
+	size(json_number_value(json_object_get(site, "outstanding_bytes")), bytes, sizeof(bytes));
+	if (is_growth(site))
+		buf__printf(b, "The largest part, %s, came to life in %s", bytes, function);
+	else
+		buf__printf(b,
+			    "The largest part, %s in %" JSON_INTEGER_FORMAT
+			    " block%s, was allocated by %s",
+			    bytes, cnt, cnt == 1 ? "" : "s", function);
 	file = json_string_value(json_object_get(frame, "file"));
 	if (file)
 		buf__printf(b, " (%s:%" JSON_INTEGER_FORMAT ")", file,

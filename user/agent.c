@@ -181,6 +181,7 @@ static void follow(struct agent *a, const struct config *fresh)
 	a->cfg.inspect_limit_s = fresh->inspect_limit_s;
 	a->cfg.include = fresh->include;
 	a->cfg.exclude = fresh->exclude;
+	a->cfg.no_drill_for = fresh->no_drill_for;
 	a->cfg.rules = fresh->rules;
 	inspect__schedule(&a->inspection, a->cfg.inspect, a->now_s, &reason);
 	court__obey(a);
@@ -465,6 +466,7 @@ int agent__new(const struct config *cfg, int argc, char **argv, struct agent **r
 	if (!a)
 		return -ENOMEM;
 	a->cfg = *cfg;
+	a->drill_paused_s = -INFINITY;
 	a->argc = argc;
 	a->argv = argv;
 	gethostname(a->node, sizeof(a->node) - 1);

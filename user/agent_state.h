@@ -69,6 +69,7 @@ struct agent {
 	struct tracker *tracker;
 	struct mutes *mutes;
 	struct drill *drill;     /* NULL: without BPF */
+	double drill_paused_s;   /* nobody is looked at closer before; INFINITY: until told so */
 	struct ctl *ctl;
 	struct notify *notify;   /* NULL: there are no targets */
 	struct loop_source *notify_source;
@@ -146,6 +147,8 @@ void court__report(struct agent *a, struct watch *w);
 /* Strings are borrowed. */
 struct incident_object court__object_of(const struct agent *a, const struct watch *w);
 struct selector_subject court__subject_of(const struct agent *a, const struct watch *w);
+/* Why nobody at all is looked at closer now; NULL: they are. */
+const char *court__drill_is_off(const struct agent *a);
 /* Say who deserves a closer look, and take in what the looks found. */
 void court__investigate(struct agent *a);
 void court__hear(void *ctx, const struct drill_result *r);

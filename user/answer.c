@@ -34,6 +34,34 @@ static int answer_inspect(struct agent *a, const json_t *request, json_t **ret_j
 	return SEEP_EXIT_FAILED;
 }
 
+/* ---- drill ------------------------------------------------------------------------------- */
+
+/* Pauses are the run's: they end with the agent at the latest. */
+static int answer_drill(struct agent *a, const json_t *request, json_t **ret_json,
+			struct buf *why)
+{
+	const char *action = json_string_value(json_object_get(request, "action"));
+	const json_t *for_s = json_object_get(request, "for_s");
+	double pause_s = json_is_number(for_s) ? json_number_value(for_s) : INFINITY;
+	json_t *o;
+
+	if (action && !strcmp(action, "pause") && pause_s > 0) {
+		a->drill_paused_s = a->now_s + pause_s;
+	} else if (action && !strcmp(action, "resume")) {
+		a->drill_paused_s = -INFINITY;
+	} else if (action && strcmp(action, "status")) {
+		buf__printf(why, "the agent can pause and resume, but not '%.32s'%s", action,
+			    pause_s > 0 ? "" : " for no time");
+		return SEEP_EXIT_USAGE;
+	}
+	court__investigate(a);
+	o = answer__drill(a);
+	set_str(o, "schema", "seep.drill/1");
+	set_num(o, "at_s", a->now_s);
+	*ret_json = o;
+	return 0;
+}
+
 /* ---- config ------------------------------------------------------------------------------ */
 
 static int answer_config(struct agent *a, const json_t *request, json_t **ret_json,
@@ -119,7 +147,8 @@ static const struct {
 } answers[] = {
 	{"top", answer__top},     {"leaks", answer__leaks},     {"show", answer__show},
 	{"inspect", answer_inspect}, {"mute", answer__mute}, {"unmute", answer__unmute},
-	{"mutes", answer__mutes}, {"config", answer_config}, {"status", answer_status},
+	{"mutes", answer__mutes}, {"drill", answer_drill}, {"config", answer_config},
+	{"status", answer_status},
 };
 
 static int answer_json(struct agent *a, const char *cmd, const json_t *request, json_t **ret_json,

@@ -44,6 +44,8 @@ int answer__mute(struct agent *a, const json_t *request, json_t **ret_json, stru
 int answer__unmute(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
 int answer__mutes(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
 int answer__status(struct agent *a, json_t **ret_json);
+/* Whether suspects are looked at closer, and what that costs them. */
+json_t *answer__drill(struct agent *a);
 
 /* Parts of the status that metrics tell as well: {name: number}, maps as {name: {used, max}}. */
 json_t *answer__events(struct agent *a);

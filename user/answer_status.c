@@ -354,6 +354,21 @@ static void say_untold(const struct agent *a, json_t *list)
 	}
 }
 
+json_t *answer__drill(struct agent *a)
+{
+	const char *off = court__drill_is_off(a);
+	int is_paused = a->drill && !a->cfg.no_drill && off;
+	json_t *o = json_object();
+
+	set_str(o, "state", !off ? "on" : is_paused ? "paused" : "off");
+	set_str(o, "reason", off);
+	set_num(o, "paused_until_s", is_paused ? a->drill_paused_s : NAN);
+	json_object_set_new(o, "no_drill_for",
+			    rules__filters_to_json(a->cfg.rules, RULES_NO_DRILL));
+	json_object_set_new(o, "targets", status_targets(a));
+	return o;
+}
+
 static json_t *status_problems(struct agent *a, const struct poller_stats *p)
 {
 	struct journal_stats js = {0};
@@ -415,6 +430,7 @@ int answer__status(struct agent *a, json_t **ret_json)
 	json_object_set_new(o, "oom_kills", status_ooms(a));
 	json_object_set_new(o, "last_inspection", inspect__last(a));
 	json_object_set_new(o, "self", status_self(a, &poller));
+	json_object_set_new(o, "drill", answer__drill(a));
 	json_object_set_new(o, "targets", status_targets(a));
 	json_object_set_new(o, "notifications", status_notifications(a));
 	json_object_set_new(o, "otlp", status_otlp(a));

@@ -109,6 +109,7 @@ static int print_text(const json_t *body)
 	json_object_foreach((json_t *)options, name, value) print_value(&out, name, value);
 	print_list(&out, "include", field__get(body, "include"));
 	print_list(&out, "exclude", field__get(body, "exclude"));
+	print_list(&out, "no-drill-for", field__get(body, "no_drill_for"));
 	for (i = 0; i < json_array_size(rules); i++)
 		print_rule(&out, json_array_get(rules, i));
 	for (i = 0; i < json_array_size(notify); i++)

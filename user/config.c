@@ -19,6 +19,7 @@
 #include "drill/drill.h"
 #include "out/ctl_proto.h"
 
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define SPECS_MAX    32
 #define RULE_SECTION "rule "
 #define NOTIFY_SECTION "notify "
@@ -69,6 +70,8 @@ static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
 		 "end an inspection that takes longer (default 900s)", NULL},
 		{"no-drill", 0, OPTION_FLAG, NULL, &cfg->no_drill,
 		 "never attach probes to a suspect by itself", NULL},
+		{"no-drill-for", 0, OPTION_LIST, "SELECTOR", &cfg->no_drill_for,
+		 "never attach probes to what this selects; may be\nrepeated", NULL},
 		{"drill-percent", 0, OPTION_UINT, "N", &cfg->drill_percent,
 		 "what a suspect may pay for a closer look, in percent\nof one core (default 1)", NULL},
 		{"drill-targets", 0, OPTION_UINT, "N", &cfg->drill_targets,
@@ -376,7 +379,8 @@ static int finish_rules(struct config *cfg, char *why, size_t cap)
 	char reason[RULES_WHY_LEN];
 
 	if (add_filters(cfg->rules, RULES_INCLUDE, "include", &cfg->include, why, cap) ||
-	    add_filters(cfg->rules, RULES_EXCLUDE, "exclude", &cfg->exclude, why, cap))
+	    add_filters(cfg->rules, RULES_EXCLUDE, "exclude", &cfg->exclude, why, cap) ||
+	    add_filters(cfg->rules, RULES_NO_DRILL, "no-drill-for", &cfg->no_drill_for, why, cap))
 		return -EINVAL;
 	if (!rules__check(cfg->rules, reason))
 		return 0;
@@ -387,15 +391,19 @@ static int finish_rules(struct config *cfg, char *why, size_t cap)
 /* The line over what the file said; its lists replace those of the file. */
 static int apply_args(struct config *cfg, int argc, char **argv, int *ret_exit)
 {
-	struct option_list include = cfg->include, exclude = cfg->exclude;
+	struct option_list *lists[] = {&cfg->include, &cfg->exclude, &cfg->no_drill_for};
+	struct option_list of_file[ARRAY_SIZE(lists)];
+	size_t i;
 
-	cfg->include.cnt = cfg->exclude.cnt = 0;
+	for (i = 0; i < ARRAY_SIZE(lists); i++) {
+		of_file[i] = *lists[i];
+		lists[i]->cnt = 0;
+	}
 	if (parse_args(cfg, argc, argv, ret_exit))
 		return -1;
-	if (!cfg->include.cnt)
-		cfg->include = include;
-	if (!cfg->exclude.cnt)
-		cfg->exclude = exclude;
+	for (i = 0; i < ARRAY_SIZE(lists); i++)
+		if (!lists[i]->cnt)
+			*lists[i] = of_file[i];
 	return 0;
 }
 

@@ -37,7 +37,7 @@ struct config {
 	const char *otlp, *otlp_header_file; /* metrics are pushed there; or NULL */
 	double otlp_interval_s;
 	int verbose;
-	struct option_list include, exclude; /* selectors, as they were written */
+	struct option_list include, exclude, no_drill_for; /* selectors, as they were written */
 	struct rules *rules;     /* what these and the file's sections come to */
 	struct notify_target notify[NOTIFY_TARGETS_MAX]; /* of the file */
 	size_t notify_cnt;
@@ -55,8 +55,8 @@ int config__reload(struct config *cfg, int argc, char **argv, char *why, size_t 
 /* Would the file do? 0, or -EINVAL with its line and the reason in why. */
 int config__check_file(const char *path, char *why, size_t cap);
 
-/* {"file":..,"options":{name:value,..},"include":[..],"exclude":[..],"rules":[..],
- * "notify":[{"name":..,"type":..},..]}. NULL: out of memory. */
+/* {"file":..,"options":{name:value,..},"include":[..],"exclude":[..],"no_drill_for":[..],
+ * "rules":[..],"notify":[{"name":..,"type":..},..]}. NULL: out of memory. */
 json_t *config__to_json(const struct config *cfg);
 
 #endif /* SEEP_CONFIG_H */

@@ -167,14 +167,48 @@ static struct verdict public_verdict(const struct agent *a, const struct watch *
 	return v;
 }
 
-/* Why there are no call sites, when nobody will look for them. NULL: somebody will, or did. */
-static json_t *no_look(const struct agent *a, const struct watch *w)
+const char *court__drill_is_off(const struct agent *a)
 {
-	if (!watch__is_proc(w))
-		return json_pack("[s]", "call sites: only processes are looked into, not cgroups");
-	if (!a->drill || a->cfg.no_drill)
-		return json_pack("[s]", "call sites: looking into suspects is switched off");
+	if (!a->drill)
+		return "there is no BPF to look with";
+	if (a->cfg.no_drill)
+		return "looking into suspects is switched off (no-drill)";
+	if (a->now_s < a->drill_paused_s)
+		return "looking into suspects is paused";
 	return NULL;
+}
+
+/* Why there are no call sites (yet); NULL: there are. buf holds some of the reasons. */
+static const char *why_no_sites(const struct agent *a, const struct watch *w,
+				char buf[RULES_WHY_LEN])
+{
+	const struct selector_subject subject = court__subject_of(a, w);
+
+	if (w->sites)
+		return NULL;
+	if (!watch__is_proc(w))
+		return "only processes are looked into, not cgroups";
+	if (court__drill_is_off(a))
+		return court__drill_is_off(a);
+	if (rules__forbid_drill(a->cfg.rules, &subject, buf))
+		return buf;
+	if (!w->not_seen)
+		return "the closer look has not finished yet";
+	snprintf(buf, RULES_WHY_LEN, "none were found by looking %u time%s", w->drill_slices,
+		 w->drill_slices == 1 ? "" : "s");
+	return w->drill_slices ? buf : "the closer look failed";
+}
+
+/* What the closer look missed, and whether it took place. A new reference. */
+static json_t *unseen_of(const struct agent *a, const struct watch *w)
+{
+	json_t *list = w->not_seen ? json_copy(w->not_seen) : json_array();
+	char buf[RULES_WHY_LEN];
+	const char *why = why_no_sites(a, w, buf);
+
+	if (why)
+		json_array_append_new(list, json_sprintf("call sites: %s", why));
+	return list;
 }
 
 void court__report(struct agent *a, struct watch *w)
@@ -196,7 +230,7 @@ void court__report(struct agent *a, struct watch *w)
 		.severity = rules__severity(a->cfg.rules, &subject, &severity),
 	};
 
-	unseen = w->not_seen ? json_incref(w->not_seen) : no_look(a, w);
+	unseen = unseen_of(a, w);
 	f.sites = w->sites;
 	f.not_seen = unseen;
 	open = tracker__open_of(a->tracker, key);
@@ -345,7 +379,8 @@ static int is_suspect(const struct agent *a, const struct watch *w)
 	    (w->verdict.state != VERDICT_LEAK && w->verdict.state != VERDICT_SUSPECT))
 		return 0;
 	subject = court__subject_of(a, w);
-	return !rules__forbid(a->cfg.rules, &subject, why);
+	return !rules__forbid(a->cfg.rules, &subject, why) &&
+	       !rules__forbid_drill(a->cfg.rules, &subject, why);
 }
 
 /* Keep the list sorted; the last falls off when it is full. */
@@ -377,7 +412,7 @@ void court__investigate(struct agent *a)
 
 	if (!a->drill)
 		return;
-	if (!a->cfg.no_drill)
+	if (!court__drill_is_off(a))
 		store__foreach(a->store, line_up, &l);
 	for (i = 0; i < l.cnt; i++)
 		ids[i] = l.v[i].id;

@@ -26,7 +26,7 @@ struct filters {
 };
 
 struct rules {
-	struct filters filters[2]; /* by enum rules_filter */
+	struct filters filters[RULES_FILTER_CNT]; /* by enum rules_filter */
 	struct rule v[RULES_MAX];
 	int cnt;
 };
@@ -42,7 +42,7 @@ void rules__free(struct rules *r)
 
 	if (!r)
 		return;
-	for (k = 0; k < 2; k++)
+	for (k = 0; k < RULES_FILTER_CNT; k++)
 		for (i = 0; i < r->filters[k].cnt; i++)
 			selector__free(r->filters[k].v[i]);
 	for (i = 0; i < r->cnt; i++)
@@ -226,6 +226,17 @@ int rules__forbid(const struct rules *r, const struct selector_subject *subject,
 	return 1;
 }
 
+int rules__forbid_drill(const struct rules *r, const struct selector_subject *subject,
+			char why[RULES_WHY_LEN])
+{
+	const struct selector *s = r ? match(&r->filters[RULES_NO_DRILL], subject) : NULL;
+
+	if (s)
+		snprintf(why, RULES_WHY_LEN, "the configuration forbids to probe %.200s",
+			 selector__text(s));
+	return !!s;
+}
+
 int rules__object_to(const struct rules *r, const struct selector_subject *subject,
 		     const struct verdict *v, char why[RULES_WHY_LEN])
 {
@@ -262,13 +273,13 @@ const enum incident_severity *rules__severity(const struct rules *r,
 
 /* ---- showing ----------------------------------------------------------------------------- */
 
-static json_t *filters_to_json(const struct filters *f)
+json_t *rules__filters_to_json(const struct rules *r, enum rules_filter kind)
 {
 	json_t *list = json_array();
 	int i;
 
-	for (i = 0; i < f->cnt; i++)
-		json_array_append_new(list, json_string(selector__text(f->v[i])));
+	for (i = 0; r && i < r->filters[kind].cnt; i++)
+		json_array_append_new(list, json_string(selector__text(r->filters[kind].v[i])));
 	return list;
 }
 
@@ -288,6 +299,9 @@ json_t *rules__to_json(const struct rules *r)
 
 	for (i = 0; i < r->cnt; i++)
 		json_array_append_new(list, rule_to_json(&r->v[i]));
-	return json_pack("{s:o, s:o, s:o}", "include", filters_to_json(&r->filters[RULES_INCLUDE]),
-			 "exclude", filters_to_json(&r->filters[RULES_EXCLUDE]), "rules", list);
+	return json_pack("{s:o, s:o, s:o, s:o}",
+			 "include", rules__filters_to_json(r, RULES_INCLUDE),
+			 "exclude", rules__filters_to_json(r, RULES_EXCLUDE),
+			 "no_drill_for", rules__filters_to_json(r, RULES_NO_DRILL),
+			 "rules", list);
 }

@@ -4,6 +4,7 @@
  *
  *	include = namespace=shop*        only these (any of several)
  *	exclude = comm=backup*           never these
+ *	no-drill-for = uid=0             reported, but never probed
  *
  *	[rule "batch jobs"]
  *	select = workload=CronJob*
@@ -33,7 +34,7 @@ struct rules;
 struct rules *rules__new(void);
 void rules__free(struct rules *r);
 
-enum rules_filter { RULES_INCLUDE, RULES_EXCLUDE };
+enum rules_filter { RULES_INCLUDE, RULES_EXCLUDE, RULES_NO_DRILL, RULES_FILTER_CNT };
 
 /* 0, -EINVAL with the reason in why, -E2BIG, -ENOMEM. */
 int rules__filter(struct rules *r, enum rules_filter kind, const char *selector,
@@ -47,7 +48,10 @@ int rules__check(const struct rules *r, char why[RULES_WHY_LEN]);
 /* Why no filter or rule lets the object become an incident at all: 0, or 1 with the reason. */
 int rules__forbid(const struct rules *r, const struct selector_subject *subject,
 		  char why[RULES_WHY_LEN]);
-/* The same, with the thresholds for this verdict. */
+/* Why nobody may look closer at the object: 0, or 1 with the reason. It may still be reported. */
+int rules__forbid_drill(const struct rules *r, const struct selector_subject *subject,
+			char why[RULES_WHY_LEN]);
+/* As rules__forbid, with the thresholds for this verdict. */
 int rules__object_to(const struct rules *r, const struct selector_subject *subject,
 		     const struct verdict *v, char why[RULES_WHY_LEN]);
 /* The severity that its rule sets, put into buf; NULL: none does. */
@@ -55,6 +59,8 @@ const enum incident_severity *rules__severity(const struct rules *r,
 					      const struct selector_subject *subject,
 					      enum incident_severity *buf);
 
+/* The selectors of one kind, as they were written; r may be NULL. NULL: out of memory. */
+json_t *rules__filters_to_json(const struct rules *r, enum rules_filter kind);
 /* For `seep config`. NULL: out of memory. */
 json_t *rules__to_json(const struct rules *r);
 

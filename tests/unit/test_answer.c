@@ -263,6 +263,42 @@ static void test_record_pages(void **state)
 	refused(w, "record", "{\"first\":-1}", SEEP_EXIT_USAGE, "at most 256");
 }
 
+/* ---- drill ------------------------------------------------------------------------------- */
+
+static void expect_drill(struct world *w, const char *request, const char *state, double until_s)
+{
+	json_t *o = told(w, "drill", request), *until = json_object_get(o, "paused_until_s");
+
+	assert_string_equal(str(o, "schema"), "seep.drill/1");
+	assert_string_equal(str(o, "state"), state);
+	if (isnan(until_s))
+		assert_true(json_is_null(until));
+	else
+		assert_int_equal(json_integer_value(until), (long long)until_s);
+	json_decref(o);
+}
+
+static void test_drill_pauses_and_resumes(void **state)
+{
+	const struct drill_cfg cfg = {.max_targets = 1, .window_s = WORLD_WINDOW_S};
+	struct world *w = *state;
+
+	expect_drill(w, "{}", "off", NAN); /* without BPF */
+	assert_int_equal(drill__new(&cfg, &w->a.drill), 0);
+	expect_drill(w, "{\"action\":\"status\"}", "on", NAN);
+	expect_drill(w, "{\"action\":\"pause\"}", "paused", NAN);
+	expect_drill(w, "{\"action\":\"resume\"}", "on", NAN);
+	expect_drill(w, "{\"action\":\"pause\",\"for_s\":2}", "paused", w->a.now_s + 2);
+	world__idle(w, 3);
+	expect_drill(w, "{}", "on", NAN);
+	refused(w, "drill", "{\"action\":\"stop\"}", 2, "'stop'");
+	refused(w, "drill", "{\"action\":\"pause\",\"for_s\":-1}", 2, "for no time");
+	w->a.cfg.no_drill = 1;
+	expect_drill(w, "{\"action\":\"resume\"}", "off", NAN);
+	drill__free(w->a.drill);
+	w->a.drill = NULL;
+}
+
 /* ---- status, HTTP ------------------------------------------------------------------------ */
 
 static void test_status(void **state)
@@ -385,6 +421,7 @@ int main(void)
 		WORLD_TEST(test_leaks_are_chosen),
 		WORLD_TEST(test_show_refuses),
 		WORLD_TEST(test_record_pages),
+		WORLD_TEST(test_drill_pauses_and_resumes),
 		WORLD_TEST(test_status),
 		WORLD_TEST(test_http),
 		WORLD_TEST(test_metrics_are_bounded),

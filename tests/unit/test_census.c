@@ -342,7 +342,7 @@ static void test_leak_becomes_one_incident(void **state)
 	assert_int_equal(in->object.pid, 100);
 	assert_true(in->history_cnt > 10);
 	assert_true(json_array_size(in->top) >= 1);
-	assert_string_equal(in->not_seen[0], "call sites: looking into suspects is switched off");
+	assert_string_equal(in->not_seen[0], "call sites: there is no BPF to look with");
 }
 
 /* The memory of a cgroup counts into those above it: still one incident. */

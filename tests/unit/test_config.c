@@ -174,6 +174,7 @@ static void test_bad_files(void **state)
 		{"verbose = loud\n", "line 1: 'verbose = loud': expected yes or no"},
 		{"just words\n", "line 1: expected key = value"},
 		{"exclude = backup\n", "exclude 'backup': "},
+		{"no-drill-for = backup\n", "no-drill-for 'backup': "},
 		{"[rule \"a\"]\nselect = comm=x\nseverity = mild\n",
 		 "line 3: 'severity = mild': expected info, warning or critical"},
 		{"[rule \"a\"]\nreport = no\n", "rule 'a' selects nothing"},
@@ -239,13 +240,16 @@ static void test_rules(void **state)
 	int code;
 
 	write_file("exclude = comm=backup*\nexclude = comm=cron\n"
+		   "no-drill-for = uid=0\nno-drill-for = comm=backup*\n"
 		   "[rule \"batch jobs\"]\nselect = comm=job*\nreport = no\n");
 	assert_int_equal(config__check_file(path, text, sizeof(text)), 0);
 	assert_int_equal(parse(&cfg, "--config FILE", &code), 0);
 	assert_int_equal(cfg.exclude.cnt, 2);
 	assert_int_equal(rules__forbid(cfg.rules, &backup, why), 1);
+	assert_int_equal(rules__forbid_drill(cfg.rules, &backup, why), 1);
 	json = config__to_json(&cfg);
 	assert_int_equal(json_array_size(json_object_get(json, "exclude")), 2);
+	assert_int_equal(json_array_size(json_object_get(json, "no_drill_for")), 2);
 	assert_string_equal(json_string_value(json_object_get(
 				    json_array_get(json_object_get(json, "rules"), 0), "name")),
 			    "batch jobs");
@@ -256,6 +260,7 @@ static void test_rules(void **state)
 	assert_int_equal(parse(&cfg, "--config FILE --exclude comm=other", &code), 0);
 	assert_int_equal(cfg.exclude.cnt, 1);
 	assert_int_equal(rules__forbid(cfg.rules, &backup, why), 0);
+	assert_int_equal(rules__forbid_drill(cfg.rules, &backup, why), 1);
 	rules__free(cfg.rules);
 
 	write_file("windo = 1h\n");

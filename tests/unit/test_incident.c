@@ -268,6 +268,11 @@ static void test_not_seen_says_things_once(void **state)
 	for (i = 0; i < 100; i++)
 		assert_int_equal(incident__not_seen(in, "thing %d", i), 0);
 	assert_int_equal(in->not_seen_cnt, INCIDENT_NOT_SEEN_MAX);
+	incident__forget_not_seen(in, "thing 1");
+	assert_int_equal(in->not_seen_cnt, INCIDENT_NOT_SEEN_MAX - 7); /* 1 and 10 to 15 */
+	assert_string_equal(in->not_seen[1], "thing 2");
+	incident__forget_not_seen(in, "");
+	assert_int_equal(in->not_seen_cnt, 0);
 	incident__free(in);
 }
 

@@ -101,6 +101,23 @@ static void the_first_rule_that_fits_applies(void **state)
 	rules__free(r);
 }
 
+static void forbids_a_closer_look_only(void **state)
+{
+	struct rules *r = rules__new();
+	json_t *list;
+
+	assert_int_equal(rules__forbid_drill(NULL, &api, why), 0);
+	assert_int_equal(rules__filter(r, RULES_NO_DRILL, "namespace=shop", why), 0);
+	assert_int_equal(rules__forbid_drill(r, &api, why), 1);
+	assert_non_null(strstr(why, "namespace=shop"));
+	assert_int_equal(rules__forbid_drill(r, &backup, why), 0);
+	assert_int_equal(rules__forbid(r, &api, why), 0);
+	list = rules__filters_to_json(r, RULES_NO_DRILL);
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(list);
+	rules__free(r);
+}
+
 static void says_what_is_wrong(void **state)
 {
 	static const struct {
@@ -142,6 +159,7 @@ int main(void)
 		cmocka_unit_test(without_any_everything_may),
 		cmocka_unit_test(filters_let_through),
 		cmocka_unit_test(the_first_rule_that_fits_applies),
+		cmocka_unit_test(forbids_a_closer_look_only),
 		cmocka_unit_test(says_what_is_wrong),
 	};
 

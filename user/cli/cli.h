@@ -29,6 +29,7 @@ int cmd_inspect(int argc, char **argv);
 int cmd_mute(int argc, char **argv);
 int cmd_mutes(int argc, char **argv);
 int cmd_unmute(int argc, char **argv);
+int cmd_drill(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_record(int argc, char **argv);

@@ -323,3 +323,16 @@ out:
 	free(text);
 	return err;
 }
+
+void incident__forget_not_seen(struct incident *in, const char *prefix)
+{
+	int i, kept = 0;
+
+	for (i = 0; i < in->not_seen_cnt; i++) {
+		if (strncmp(in->not_seen[i], prefix, strlen(prefix)))
+			in->not_seen[kept++] = in->not_seen[i];
+		else
+			free(in->not_seen[i]);
+	}
+	in->not_seen_cnt = kept;
+}

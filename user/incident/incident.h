@@ -90,6 +90,9 @@ int incident__note(struct incident *in, double t_s, const char *fmt, ...)
 int incident__not_seen(struct incident *in, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Take back what begins so. */
+void incident__forget_not_seen(struct incident *in, const char *prefix);
+
 /* INCIDENT of the CLI contract; more fields than the contract are allowed. NULL: out of memory.
  * brief = 1 leaves history, top and timeline empty (for lists). duration_s runs from the opening
  * to the closing, or to the last update. */

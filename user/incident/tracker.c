@@ -472,12 +472,13 @@ static void add_not_seen(struct incident *in, const json_t *lines)
 /* 1 when the call sites are worth writing down at once. */
 static int take_sites(struct incident *in, double now_s, const struct finding *f)
 {
+	incident__forget_not_seen(in, "call sites: "); /* only the newest reason holds */
 	add_not_seen(in, f->not_seen);
 	if (!json_array_size(f->sites) || f->sites == in->sites)
 		return 0;
 	if (!incident__set_sites(in, f->sites))
 		return 0;
-	incident__note(in, now_s, "call sites found by looking into the allocator");
+	incident__note(in, now_s, "call sites found by a closer look");
 	return 1;
 }
 

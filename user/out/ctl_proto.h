@@ -16,6 +16,7 @@
  *   mute     select, for_s (none: for good), reason           seep.mutes/1
  *   unmute   what: id or selector                             seep.mutes/1
  *   mutes                                                     seep.mutes/1
+ *   drill    action ("pause"|"resume"|"status"), for_s        seep.drill/1
  *   config   reload (bool)                                    seep.config/1
  *   status                                                    seep.status/1
  *   record   first, count: a page of series                   replay CSV; empty = no more pages

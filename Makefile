@@ -43,6 +43,7 @@ LIB       := $(OUT)/libseep.a
 UNIT_TESTS   := $(patsubst tests/unit/test_%.c,$(OUT)/tests/unit/test_%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/test_%.c,$(OUT)/tests/kernel/test_%,$(wildcard tests/kernel/test_*.c))
 WORKLOADS    := $(patsubst tests/workloads/%.c,build/tests/workloads/%,$(wildcard tests/workloads/*.c))
+WORKLOADS    += $(if $(shell command -v go),$(patsubst tests/workloads/%.go,build/tests/workloads/%,$(wildcard tests/workloads/*.go)))
 WORKLOADS    += $(patsubst %,build/tests/workloads/alloc_exact-%,static \
 		  $(if $(shell command -v musl-gcc),musl musl-shared))
 BENCHES      := $(patsubst bench/%.c,build/bench/%,$(filter-out bench/anchors.c,$(wildcard bench/*.c)))
@@ -90,6 +91,11 @@ build/tests/workloads/%: tests/workloads/%.c
 	$(call msg,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O1 -g -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra -Werror -pthread $< -o $@
+
+build/tests/workloads/%: tests/workloads/%.go
+	$(call msg,GO,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)GOTOOLCHAIN=local go build -trimpath -o $@ $<
 
 # the same program with other C libraries in it
 build/tests/workloads/%-static: tests/workloads/%.c

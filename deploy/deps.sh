@@ -23,7 +23,7 @@ BPF="bpftool libbpf-dev libelf-dev libdw-dev"
 TEST="libcmocka-dev python3 python3-flask procps curl util-linux xz-utils
 	libjemalloc2 libgoogle-perftools-dev libmimalloc-dev musl-tools"
 
-PEERS="libclang-rt-dev prometheus prometheus-alertmanager sqlite3 redis-server memcached nginx heaptrack"
+PEERS="libclang-rt-dev prometheus prometheus-alertmanager sqlite3 redis-server memcached nginx heaptrack golang-go"
 
 say() { echo "deps: $*" >&2; }
 die() { say "$@"; exit 1; }

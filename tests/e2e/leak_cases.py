@@ -15,9 +15,10 @@ import cases
 from harness import ROOT, Cgroups, Failure, Program, Skip, check_shape, expect, run, wait_for
 
 FILE = pathlib.Path(__file__).with_name("programs.cases")
-KEYS = {"NAME", "RUN", "LOAD", "LIMIT", "BEFORE", "FORKS", "NEEDS", "EXPECT", "CALLS", "THEN"}
+KEYS = {"NAME", "RUN", "LOAD", "LIMIT", "BEFORE", "FORKS", "NEEDS", "EXPECT", "CALLS", "SITES",
+        "THEN"}
 LEAK_TIMEOUT_S = 120   # two windows
-SITES_TIMEOUT_S = 60
+SITES_TIMEOUT_S = 180  # suspects take turns
 CLOSE_TIMEOUT_S = 150  # 2.5 windows after the growth stopped
 QUIET_S = 150          # how long the healthy ones are watched at least
 LOAD_S = 400
@@ -143,6 +144,15 @@ def check_sites(case, scene, agent):
     expect(frame["file"] and frame["line"], f"no source line: {frame}")
 
 
+def check_any_sites(case, scene, agent):
+    """There are call sites, and no frame of them says nothing at all."""
+    incident_id = incidents_of(scene.program(case), agent.incidents())[0]["id"]
+    sites = wait_for("call sites", lambda: agent.json("incident", "show", incident_id)["sites"],
+                     SITES_TIMEOUT_S, 1)
+    for frame in (frame for site in sites for frame in site["frames"]):
+        expect(frame["function"] or frame["module"], f"a frame without a name: {frame}")
+
+
 def check_limit(verdict, limit_bytes):
     expect(verdict["limit_bytes"] and verdict["limit_bytes"] <= limit_bytes,
            f"limit_bytes {verdict['limit_bytes']} instead of {limit_bytes}")
@@ -255,6 +265,9 @@ def run_all(results, directory, scene, agent):
         if case.get("CALLS"):
             with results.case(f"leaks: {case.name} is named with its line"):
                 check_sites(case, scene, agent)
+        if case.get("SITES"):
+            with results.case(f"leaks: {case.name} has call sites"):
+                check_any_sites(case, scene, agent)
     with results.case("leaks: every view knows of them"):
         check_lists(scene, agent)
     with results.case("leaks: one leak is one incident"):

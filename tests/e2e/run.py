@@ -43,7 +43,7 @@ def run_with_agents(results, directory, groups):
     with leak_cases.Scene(f"seep-e2e-{os.getpid()}") as scene:
         if "leaks" in groups:
             scene.start(before=True)
-        with Agent(directory / "shared") as agent:
+        with Agent(directory / "shared", "--drill-targets", "4") as agent:
             if "leaks" in groups:
                 scene.start(before=False)
                 threads.append(in_background(agent_cases.run_sigkill, results,

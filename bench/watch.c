@@ -6,7 +6,7 @@
  * compared within the repetition; the figure is the median of those ratios. CPU time is compared,
  * not time by the clock, because the machine may be shared. As root.
  *
- *   build/bench/watch [--quick] [faults|life|build|poll|agent]...
+ *   build/bench/watch [--quick] [faults|growth|life|build|poll|agent]...
  */
 #include <dirent.h>
 #include <errno.h>
@@ -136,7 +136,7 @@ static void measure(struct comparison *c, enum arm_id id, int rep)
 		snprintf(c->why[id], sizeof(c->why[id]), "%s", strerror(errno));
 		return;
 	}
-	if (!arm__on(id, &arm, c->why[id], sizeof(c->why[id]))) {
+	if (!arm__on(id, runner.pid, &arm, c->why[id], sizeof(c->why[id]))) {
 		c->cost[id][rep] = runner__go(&runner);
 		arm__off(arm);
 		if (c->cost[id][rep] <= 0)
@@ -234,6 +234,32 @@ static void table_faults(void)
 		ratio = compare(&c, arms, sizeof(arms) / sizeof(arms[0]));
 		if (ratio > 0)
 			verdict("page faults, on/off", ratio, FAULT_GOAL, "x");
+	}
+}
+
+static void table_growth(void)
+{
+	static const enum arm_id arms[] = {ARM_OFF, ARM_GROWTH, ARM_GROWTH_OTHER, ARM_EMPTY};
+	const struct fault_load loads[] = {
+		{.threads = 1, .pages = 32768, .rounds = 1},
+		{.threads = 1, .pages = 4096, .rounds = 8},
+	};
+	const char *titles[] = {
+		"Growth of 128 MiB, one thread, 4 KiB pages",
+		"Bare page-fault loop, one thread, 4 KiB pages",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+		struct comparison c = {
+			.title = titles[i],
+			.unit = "ns/page",
+			.run = run_faults,
+			.load = &loads[i],
+			.reps = quick ? 15 : 51,
+		};
+
+		compare(&c, arms, sizeof(arms) / sizeof(arms[0]));
 	}
 }
 
@@ -562,8 +588,8 @@ static const struct {
 	const char *name;
 	void (*print)(void);
 } tables[] = {
-	{"faults", table_faults}, {"life", table_life},	  {"build", table_build},
-	{"poll", table_poll},	  {"agent", table_agent},
+	{"faults", table_faults}, {"growth", table_growth}, {"life", table_life},
+	{"build", table_build},	  {"poll", table_poll},	    {"agent", table_agent},
 };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
@@ -606,7 +632,8 @@ int main(int argc, char **argv)
 
 	for (a = 1; a < argc; a++) {
 		if (!known(argv[a])) {
-			fprintf(stderr, "usage: %s [--quick] [faults|life|build|poll|agent]...\n",
+			fprintf(stderr,
+				"usage: %s [--quick] [faults|growth|life|build|poll|agent]...\n",
 				argv[0]);
 			return 2;
 		}

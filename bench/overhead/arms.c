@@ -11,11 +11,13 @@
 
 #include "peers.skel.h"
 #include "probe/bpf_log.h"
+#include "probe/growth_probe.h"
 #include "probe/rss_probe.h"
 
 struct arm {
 	struct rss_probe *probe;
 	struct peers_bpf *peers;
+	struct growth_probe *growth;
 };
 
 static const char *const names[] = {
@@ -26,6 +28,8 @@ static const char *const names[] = {
 	[ARM_NAIVE] = "peer: tp_btf + hash update",
 	[ARM_CLASSIC_EMPTY] = "peer: tracepoint, empty program",
 	[ARM_CLASSIC_HASH] = "peer: tracepoint + hash update",
+	[ARM_GROWTH] = "growth by call stack, of it",
+	[ARM_GROWTH_OTHER] = "growth by call stack, of another",
 };
 
 const char *arm__name(enum arm_id id)
@@ -49,7 +53,15 @@ static int load_peer(struct arm *arm, enum arm_id id)
 	return err ? err : peers_bpf__attach(peers);
 }
 
-int arm__on(enum arm_id id, struct arm **ret_arm, char *why, size_t why_cap)
+static int watch_growth(struct arm *arm, pid_t pid, char *why, size_t why_cap)
+{
+	const struct growth_probe_cfg cfg = {.pid = pid};
+	int err = growth_probe__new(&cfg, &arm->growth, why, why_cap);
+
+	return err ? err : growth_probe__attach(arm->growth);
+}
+
+int arm__on(enum arm_id id, pid_t pid, struct arm **ret_arm, char *why, size_t why_cap)
 {
 	const struct rss_probe_cfg cfg = {.no_tp_btf = id == ARM_SEEP_RAW};
 	struct arm *arm = calloc(1, sizeof(*arm));
@@ -59,6 +71,8 @@ int arm__on(enum arm_id id, struct arm **ret_arm, char *why, size_t why_cap)
 		return -ENOMEM;
 	if (id == ARM_SEEP || id == ARM_SEEP_RAW) {
 		err = rss_probe__new(&cfg, &arm->probe, why, why_cap);
+	} else if (id == ARM_GROWTH || id == ARM_GROWTH_OTHER) {
+		err = watch_growth(arm, id == ARM_GROWTH ? pid : getppid(), why, why_cap);
 	} else if (id != ARM_OFF) {
 		bpf_log__start();
 		err = load_peer(arm, id);
@@ -78,6 +92,7 @@ void arm__off(struct arm *arm)
 	if (!arm)
 		return;
 	rss_probe__free(arm->probe);
+	growth_probe__free(arm->growth);
 	peers_bpf__destroy(arm->peers);
 	free(arm);
 }

@@ -139,6 +139,87 @@ static void test_unknown_is_null(void **state)
 	ledger__free(l);
 }
 
+/* ---- blocks that are followed ------------------------------------------------------------ */
+
+#define SLICE_S 60
+#define EVERY_S 100
+#define EACH    10 /* blocks that a slice leaves behind */
+
+/* One site over some slices; of what is carried into a slice, this share is freed in it. */
+static json_t *live_through(int slices, int leaves_until, double freed_share, double age_s)
+{
+	struct trace_left left[EACH];
+	const struct trace_block *carried;
+	struct ledger *l = ledger__new();
+	struct site s = site(1, 1000);
+	json_t *list, *o;
+	size_t cnt, alive;
+	int i, j;
+
+	for (i = 0; i < slices; i++) {
+		double end_s = 1000 + i * EVERY_S + SLICE_S;
+
+		cnt = ledger__carried(l, &carried);
+		alive = cnt - (size_t)(cnt * freed_share + .5);
+		ledger__settle(l, carried, alive, SLICE_S, end_s);
+		assert_int_equal(ledger__carried(l, &carried), alive);
+		assert_int_equal(ledger__add(l, &s, i < leaves_until, SLICE_S), 0);
+		for (j = 0; j < EACH; j++) {
+			left[j].site = &s;
+			left[j].block.addr = 0x1000 + (i * EACH + j) * 16;
+			left[j].block.live.at_ns = (end_s - age_s) * 1e9;
+		}
+		ledger__carry(l, left, i < leaves_until ? EACH : 0, SLICE_S, end_s);
+	}
+	list = ledger__to_json(l, 1);
+	o = json_incref(json_array_get(list, 0));
+	json_decref(list);
+	ledger__free(l);
+	return o;
+}
+
+static void expect_verdict(int slices, int leaves_until, double freed_share, double age_s,
+			   const char *verdict)
+{
+	json_t *o = live_through(slices, leaves_until, freed_share, age_s);
+
+	if (strcmp(json_string_value(json_object_get(o, "verdict")), verdict))
+		fail_msg("not %s: %s", verdict, json_dumps(o, 0));
+	assert_int_equal(json_array_size(json_object_get(o, "evidence")), 1);
+	json_decref(o);
+}
+
+static void test_frees_tell_leak_from_cache(void **state)
+{
+	expect_verdict(6, 6, 0, 30, "leak");
+	expect_verdict(6, 6, .3, 30, "cache");
+	expect_verdict(6, 6, .01, 30, "leak");
+	/* too early, no growth any more, or nothing to be followed */
+	expect_verdict(2, 2, 0, 30, "unknown");
+	expect_verdict(6, 3, 0, 30, "unknown");
+	expect_verdict(6, 6, 0, 5, "unknown");
+}
+
+static void test_followed_blocks_are_bounded(void **state)
+{
+	static struct trace_left left[LEDGER_BLOCKS_EACH + 50];
+	const struct trace_block *carried;
+	struct ledger *l = ledger__new();
+	struct site s = site(1, 1000);
+	size_t i;
+
+	for (i = 0; i < LEDGER_BLOCKS_EACH + 50; i++)
+		left[i] = (struct trace_left){{.addr = i * 16}, &s};
+	ledger__carry(l, left, 10, 1, 100); /* of a site that is not in the books */
+	assert_int_equal(ledger__carried(l, &carried), 0);
+	assert_int_equal(ledger__add(l, &s, 1, 1), 0);
+	ledger__carry(l, left, LEDGER_BLOCKS_EACH + 50, 1, 100);
+	assert_int_equal(ledger__carried(l, &carried), LEDGER_BLOCKS_EACH);
+	ledger__forget(l);
+	assert_int_equal(ledger__carried(l, &carried), 0);
+	ledger__free(l);
+}
+
 /* ---- the drill --------------------------------------------------------------------------- */
 
 struct heard {
@@ -225,6 +306,8 @@ int main(void)
 		cmocka_unit_test(test_churn_and_nothing_are_left_out),
 		cmocka_unit_test(test_smallest_makes_room),
 		cmocka_unit_test(test_unknown_is_null),
+		cmocka_unit_test(test_frees_tell_leak_from_cache),
+		cmocka_unit_test(test_followed_blocks_are_bounded),
 		cmocka_unit_test(test_drill_ends_at_once),
 		cmocka_unit_test(test_drill_moves_on),
 		cmocka_unit_test(test_drill_knows_a_reused_pid),

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../probe/user_stack.h"
 #include "drill.h"
 #include "growth.h"
 #include "ledger.h"
@@ -73,6 +74,7 @@ struct visit {
 	struct ledger *ledger;
 	struct growth *growth; /* NULL: cannot be watched, or is not needed any more */
 	int heap_err;          /* why its allocators cannot be traced */
+	uint64_t stack_end;    /* tells the program that it ran */
 	json_t *not_seen;
 	double began_s, watched_s;
 	double hit_share;    /* cost per second while attached, as a share of a core */
@@ -329,8 +331,14 @@ static void enter_books(struct visit *v, const struct trace_process *p, int with
 		say_not_seen(v, *line);
 	for (drop = p->drops; drop && drop->reason; drop++)
 		say_not_seen(v, drop->text);
-	if (with_sites && ledger__add(v->ledger, p->sites, p->site_cnt, p->duration_s))
+	if (!with_sites)
+		return;
+	if (p->has_execed)
+		ledger__forget(v->ledger);
+	ledger__settle(v->ledger, p->survivors, p->survivor_cnt, p->duration_s, now_s());
+	if (ledger__add(v->ledger, p->sites, p->site_cnt, p->duration_s))
 		say_not_seen(v, "some call sites: the agent was out of memory");
+	ledger__carry(v->ledger, p->left, p->left_cnt, p->duration_s, now_s());
 }
 
 /* A pid may go to another process between the verdict and the look. /proc counts in ticks. */
@@ -352,15 +360,32 @@ static void give_back(void)
 #endif
 }
 
+/* Another program has another stack, nearly always; between slices nothing else tells. */
+static void forget_after_exec(struct visit *v)
+{
+	uint64_t stack_end = user_stack__main_end(v->id.tgid);
+
+	if (v->stack_end && stack_end && stack_end != v->stack_end)
+		ledger__forget(v->ledger);
+	v->stack_end = stack_end;
+}
+
 /* One run of the probes. 0, or -errno when the target cannot be traced (any more). */
 static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int with_sites)
 {
-	struct trace_cfg cfg = {.sample_bytes = sample_bytes, .duration_s = seconds};
+	struct trace_cfg cfg = {
+		.sample_bytes = sample_bytes,
+		.duration_s = seconds,
+		.keeps_blocks = with_sites,
+	};
 	const struct trace_result *result;
 	char why[TRACE_WHY_LEN] = "";
 	struct trace *t;
 	int err;
 
+	forget_after_exec(v);
+	if (with_sites)
+		cfg.carried_cnt = ledger__carried(v->ledger, &cfg.carried);
 	t = trace__new(&cfg);
 	if (!t)
 		return -ENOMEM;

@@ -5,15 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/units.h"
 #include "ledger.h"
 
+#define YOUNG_SHARE .25 /* of a slice: younger blocks are not worth to be followed */
+#define FREED_MIN   3
+#define FREED_SHARE .5
+#define SLICES_MIN  3
+#define SAMPLES_MIN 20
+
 struct entry {
-	uint64_t key;         /* hash of the frames */
-	json_t *newest;       /* SITE of the last slice that saw it */
+	uint64_t key;	      /* hash of the frames */
+	json_t *newest;	      /* SITE of the last slice that saw it */
 	double bytes, lo, hi; /* sums of what each slice left behind */
 	double cnt;
 	uint64_t samples;
-	unsigned slices;
+	unsigned slices, first_slice;
+	/* of its blocks that were carried into later slices */
+	unsigned carried, freed;
+	double block_s; /* watched, all of them together */
+	double first_s, last_s;
 };
 
 struct ledger {
@@ -21,6 +32,9 @@ struct ledger {
 	size_t cnt;
 	double watched_s;
 	unsigned slices;
+	struct trace_block blocks[LEDGER_BLOCKS_MAX];
+	uint64_t keys[LEDGER_BLOCKS_MAX]; /* of their entries */
+	size_t block_cnt;
 };
 
 struct ledger *ledger__new(void)
@@ -28,14 +42,19 @@ struct ledger *ledger__new(void)
 	return calloc(1, sizeof(struct ledger));
 }
 
-void ledger__free(struct ledger *l)
+void ledger__forget(struct ledger *l)
 {
 	size_t i;
 
-	if (!l)
-		return;
 	for (i = 0; i < l->cnt; i++)
 		json_decref(l->entries[i].newest);
+	memset(l, 0, sizeof(*l));
+}
+
+void ledger__free(struct ledger *l)
+{
+	if (l)
+		ledger__forget(l);
 	free(l);
 }
 
@@ -88,6 +107,8 @@ static int add_site(struct ledger *l, const struct site *s)
 		e = make_room(l, s->outstanding_bytes);
 	if (!e)
 		return 0;
+	if (!e->slices)
+		e->first_slice = l->slices;
 	e->key = key;
 	json = site__to_json(s);
 	if (!json)
@@ -130,6 +151,130 @@ double ledger__bytes(const struct ledger *l)
 	return sum;
 }
 
+/* ---- blocks that are carried ------------------------------------------------------------- */
+
+size_t ledger__carried(const struct ledger *l, const struct trace_block **ret_blocks)
+{
+	*ret_blocks = l->blocks;
+	return l->block_cnt;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct trace_block *x = a, *y = b;
+
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+/* Frees come at any time of the slice: on the average a freed block was watched for half of it. */
+static void settle_block(struct entry *e, int is_alive, double watched_s, double at_s)
+{
+	e->block_s += is_alive ? watched_s : watched_s / 2;
+	e->freed += !is_alive;
+	e->last_s = at_s;
+}
+
+void ledger__settle(struct ledger *l, const struct trace_block *survivors, size_t cnt,
+		    double watched_s, double at_s)
+{
+	struct trace_block *sorted = malloc((cnt + 1) * sizeof(*sorted));
+	size_t i, kept = 0;
+	struct entry *e;
+	int is_alive;
+
+	if (!sorted)
+		return; /* they are carried on, and settled by the next slice */
+	if (cnt)
+		memcpy(sorted, survivors, cnt * sizeof(*sorted));
+	qsort(sorted, cnt, sizeof(*sorted), by_address);
+	for (i = 0; i < l->block_cnt; i++) {
+		e = find(l, l->keys[i]);
+		is_alive = !!bsearch(&l->blocks[i], sorted, cnt, sizeof(*sorted), by_address);
+		if (e)
+			settle_block(e, is_alive, watched_s, at_s);
+		if (!e || !is_alive)
+			continue;
+		l->blocks[kept] = l->blocks[i];
+		l->keys[kept++] = l->keys[i];
+	}
+	l->block_cnt = kept;
+	free(sorted);
+}
+
+void ledger__carry(struct ledger *l, const struct trace_left *left, size_t cnt, double watched_s,
+		   double at_s)
+{
+	struct entry *e;
+	size_t i;
+
+	for (i = 0; i < cnt && l->block_cnt < LEDGER_BLOCKS_MAX; i++) {
+		/* what is about to be freed anyway would be freed between the slices, unseen */
+		if (at_s - left[i].block.live.at_ns / 1e9 < YOUNG_SHARE * watched_s)
+			continue;
+		e = find(l, key_of(left[i].site));
+		if (!e || e->carried == LEDGER_BLOCKS_EACH)
+			continue;
+		if (!e->carried++)
+			e->first_s = at_s;
+		l->blocks[l->block_cnt] = left[i].block;
+		l->keys[l->block_cnt++] = e->key;
+	}
+}
+
+/* ---- the verdict over all slices --------------------------------------------------------- */
+
+/* Of the blocks that were carried, so many are expected to be freed within a time. */
+static double share_freed(const struct entry *e, double frees, double span_s)
+{
+	return e->block_s > 0 ? 1 - exp(-frees / e->block_s * span_s) : 1;
+}
+
+/*
+ * A leak left memory behind in every slice since it was seen first, and its carried blocks stay: at
+ * the 95 % bound of the rate of frees (3 more than were seen) less than half of them are freed over
+ * all the time since. Many frees make it a cache. What a slice says by itself holds only where it
+ * has seen memory given back.
+ */
+static enum site_verdict verdict_of(const struct ledger *l, const struct entry *e,
+				    enum site_verdict of_slice)
+{
+	double span_s = e->last_s - e->first_s;
+
+	if (e->freed >= FREED_MIN && share_freed(e, e->freed, span_s) > FREED_SHARE)
+		return SITE_CACHE;
+	if (of_slice == SITE_CACHE || of_slice == SITE_CHURN)
+		return of_slice;
+	if (e->slices <= l->slices - e->first_slice || e->slices < SLICES_MIN ||
+	    e->samples < SAMPLES_MIN)
+		return SITE_UNKNOWN;
+	return share_freed(e, e->freed + 3, span_s) < FREED_SHARE ? SITE_LEAK : SITE_UNKNOWN;
+}
+
+static void set_verdict(const struct ledger *l, const struct entry *e, json_t *o)
+{
+	const char *said = json_string_value(json_object_get(o, "verdict"));
+	enum site_verdict verdict = SITE_UNKNOWN;
+	char watched[24], span[24];
+
+	while (verdict <= SITE_CHURN && said && strcmp(said, site__verdict_name(verdict)))
+		verdict++;
+	verdict = verdict_of(l, e, verdict);
+	json_object_set_new(o, "verdict", json_string(site__verdict_name(verdict)));
+	if (!(e->block_s > 0) && verdict == SITE_UNKNOWN)
+		return; /* the slice's own words say why */
+	units__format_duration(e->carried ? e->block_s / e->carried : 0, watched, sizeof(watched));
+	units__format_duration(e->last_s - e->first_s, span, sizeof(span));
+	json_object_set_new(
+		o, "evidence",
+		json_pack("[o]",
+			  json_sprintf("left memory behind in %u of %u looks; of %u of its "
+				       "blocks, each watched for %s within %s, %u were freed",
+				       e->slices, l->slices - e->first_slice + 1, e->carried,
+				       watched, span, e->freed)));
+}
+
+/* ---- the result -------------------------------------------------------------------------- */
+
 static int by_bytes(const void *a, const void *b)
 {
 	const struct entry *x = *(const struct entry *const *)a;
@@ -161,6 +306,7 @@ static json_t *entry_to_json(const struct ledger *l, const struct entry *e)
 	json_object_set_new(o, "samples", json_integer(e->samples));
 	json_object_set_new(o, "slices", json_integer(e->slices));
 	json_object_set_new(o, "growth_bytes_per_hour", whole(per_hour));
+	set_verdict(l, e, o);
 	return o;
 }
 

@@ -24,6 +24,7 @@
 #define DEFAULT_MAX_STACKS 16384
 #define IDS_PER_STACK 4     /* stack ids remembered for each chain that may exist */
 #define DEPTH_MAX 128
+#define BLOCKS_MAX 4096      /* remembered of a snapshot */
 #define FRAMES_MAX 16       /* of one address: a function and what is inlined there */
 #define AGES_PER_OCTAVE 4   /* resolution of the median */
 #define OCTAVES_BELOW_1S 4
@@ -41,6 +42,7 @@ struct live_set {
 
 struct chain {
 	struct live_set *live; /* NULL until a sample of it is seen */
+	const struct frame *frames; /* of its site in the last result */
 	double allocated_bytes, allocated_count;
 	int is_whole;
 	int is_mapping;        /* memory straight from the kernel */
@@ -81,8 +83,16 @@ struct merged {
 	char key[];
 };
 
+struct block {
+	uint64_t addr;
+	struct seep_live live;
+	const struct chain *chain;
+};
+
 struct sites {
 	struct sites_cfg cfg;
+	struct block *blocks;   /* BLOCKS_MAX of them, or NULL */
+	size_t block_cnt;
 	struct cohort_clock clock;
 	struct stack_ref *refs;
 	struct chain *chains;
@@ -135,7 +145,9 @@ struct sites *sites__new(const struct sites_cfg *cfg)
 		s->cfg.max_stacks = DEFAULT_MAX_STACKS;
 	s->beyond = calloc(1, sizeof(*s->beyond));
 	s->unknown = calloc(1, sizeof(*s->unknown));
-	if (!s->beyond || !s->unknown) {
+	if (s->cfg.keeps_blocks)
+		s->blocks = calloc(BLOCKS_MAX, sizeof(*s->blocks));
+	if (!s->beyond || !s->unknown || (s->cfg.keeps_blocks && !s->blocks)) {
 		sites__free(s);
 		return NULL;
 	}
@@ -165,6 +177,7 @@ void sites__free(struct sites *s)
 	}
 	free_chain(s->beyond);
 	free_chain(s->unknown);
+	free(s->blocks);
 	free(s);
 }
 
@@ -318,6 +331,7 @@ void sites__begin_snapshot(struct sites *s, double t_s)
 	s->clock.t_s[s->clock.cnt++] = t_s;
 	for_each_live(s, reset_live);
 	memset(&s->total, 0, sizeof(s->total));
+	s->block_cnt = 0;
 }
 
 /* Buckets of the age's logarithm; a quarter of an octave each. */
@@ -356,7 +370,6 @@ void sites__add_live(struct sites *s, uint64_t addr, const struct seep_live *liv
 	struct stack_ref *ref;
 	struct chain *chain;
 
-	(void)addr;
 	if (age_s < s->cfg.min_age_s)
 		return;
 	ref = find_ref(s, live->stack_id);
@@ -364,6 +377,8 @@ void sites__add_live(struct sites *s, uint64_t addr, const struct seep_live *liv
 	if (!chain->live)
 		chain->live = calloc(1, sizeof(*chain->live));
 	estimate__add(&s->total, live->size_bytes, live->weight_bytes);
+	if (s->blocks && s->block_cnt < BLOCKS_MAX)
+		s->blocks[s->block_cnt++] = (struct block){addr, *live, chain};
 	if (chain->live)
 		count_sample(&s->clock, chain->live, live, at_s, age_s);
 }
@@ -483,7 +498,7 @@ static void merge_live(struct live_set *to, const struct live_set *from)
 	cohort_table__merge(&to->table, &from->table);
 }
 
-static int merge_chain(struct sites *s, const struct chain *chain)
+static int merge_chain(struct sites *s, struct chain *chain)
 {
 	struct buf frames = {0}, key = {0};
 	struct merged *m = NULL;
@@ -503,6 +518,7 @@ static int merge_chain(struct sites *s, const struct chain *chain)
 		m->allocated_count += chain->allocated_count;
 		m->is_whole &= chain->is_whole;
 		m->is_mapping |= chain->is_mapping;
+		chain->frames = m->frames;
 	}
 	buf__free(&frames);
 	buf__free(&key);
@@ -618,6 +634,18 @@ int sites__result(struct sites *s, size_t top, const struct site **ret_sites, si
 	*ret_sites = s->result;
 	*ret_cnt = top && top < cnt ? top : cnt;
 	return 0;
+}
+
+void sites__each_block(const struct sites *s, sites_block_fn fn, void *ctx)
+{
+	size_t cnt = HASH_COUNT(s->merged), i, j;
+
+	for (i = 0; i < s->block_cnt && s->result; i++) {
+		for (j = 0; j < cnt && s->result[j].frames != s->blocks[i].chain->frames; j++)
+			;
+		if (j < cnt)
+			fn(ctx, s->blocks[i].addr, &s->blocks[i].live, &s->result[j]);
+	}
 }
 
 void sites__totals(const struct sites *s, struct sites_totals *ret_totals)

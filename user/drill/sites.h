@@ -19,6 +19,7 @@ struct sites_cfg {
 	double start_s;      /* CLOCK_BOOTTIME: what is older was not seen */
 	double min_age_s;    /* younger samples are not counted as outstanding */
 	unsigned max_stacks; /* 0: 16384 distinct stacks */
+	int keeps_blocks;    /* for sites__each_block */
 	int keeps_innermost; /* stacks begin in the program, not in its allocator */
 };
 
@@ -41,6 +42,11 @@ void sites__set_allocated(struct sites *s, uint64_t stack_id, double bytes, doub
  * and its frames are the sites', valid until the next call.
  */
 int sites__result(struct sites *s, size_t top, const struct site **ret_sites, size_t *ret_cnt);
+
+/* Some of the blocks of the last snapshot, with the sites of the last result. */
+typedef void (*sites_block_fn)(void *ctx, uint64_t addr, const struct seep_live *live,
+			       const struct site *site);
+void sites__each_block(const struct sites *s, sites_block_fn fn, void *ctx);
 
 struct sites_totals {
 	double outstanding_bytes, outstanding_lo_bytes, outstanding_hi_bytes, outstanding_count;

@@ -21,12 +21,28 @@
 
 struct trace;
 
+/* One sampled block. */
+struct trace_block {
+	uint64_t addr;
+	struct seep_live live;
+};
+
 struct trace_cfg {
 	uint64_t sample_bytes; /* mean bytes between samples; 0: every allocation */
 	double duration_s;
 	double min_age_s;      /* younger memory is not counted as outstanding */
 	unsigned stack_bytes;  /* copied of each stack; 0: 16 KiB, at most 32 KiB */
 	int use_debuginfod;    /* ask the servers in $DEBUGINFOD_URLS for debug files */
+	int keeps_blocks;      /* tell of single blocks, too */
+	/* what an earlier session of the same process left: followed, but not counted again */
+	const struct trace_block *carried;
+	size_t carried_cnt;
+};
+
+/* A block that is alive at the end. */
+struct trace_left {
+	struct trace_block block;
+	const struct site *site; /* whose it is */
 };
 
 struct trace *trace__new(const struct trace_cfg *cfg); /* NULL: out of memory */
@@ -79,6 +95,12 @@ struct trace_process {
 	size_t site_cnt;
 	const struct trace_drop *drops; /* those that happened, reason NULL ends them */
 	const char *const *not_seen;    /* one sentence each; NULL-terminated */
+	/* with keeps_blocks; */
+	const struct trace_left *left;        /* ...some of what was allocated and is alive */
+	size_t left_cnt;
+	const struct trace_block *survivors;  /* ...those of cfg.carried that are alive */
+	size_t survivor_cnt;
+	int has_execed;                       /* another program runs there now */
 	uint64_t hits, cost_ns;
 	double target_cpu_percent; /* cost as a share of the CPU time it used; NAN = used none */
 };

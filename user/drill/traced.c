@@ -46,6 +46,11 @@ struct traced {
 	int note_cnt;
 	const char *not_seen[NOT_SEEN_MAX + 1];
 	struct trace_drop drops[16];
+	uint64_t since_ns;            /* older blocks are carried ones */
+	struct trace_block *survivors; /* cfg.carried_cnt of them */
+	size_t survivor_cnt;
+	struct trace_left *left;
+	size_t left_cnt, left_cap;
 };
 
 /* ---- the process ---- */
@@ -96,6 +101,7 @@ static int open_sites(struct traced *t)
 		.allocator = alloc_probe__allocator(t->probe),
 		.start_s = t->start_s,
 		.min_age_s = t->cfg.min_age_s,
+		.keeps_blocks = t->cfg.keeps_blocks,
 	};
 	int err;
 
@@ -107,6 +113,15 @@ static int open_sites(struct traced *t)
 	return t->sites ? 0 : -ENOMEM;
 }
 
+/* Those whose address was given out anew since the probes are there are gone already. */
+static void carry(struct traced *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->cfg.carried_cnt && !t->has_execed; i++)
+		alloc_probe__carry(t->probe, t->cfg.carried[i].addr, &t->cfg.carried[i].live);
+}
+
 static int attach(struct traced *t, char ret_why[TRACE_WHY_LEN])
 {
 	const struct alloc_probe_cfg cfg = {
@@ -116,9 +131,11 @@ static int attach(struct traced *t, char ret_why[TRACE_WHY_LEN])
 	};
 	int err;
 
+	t->since_ns = clock__boot_ns();
 	err = alloc_probe__new(&cfg, &t->probe, ret_why, TRACE_WHY_LEN);
 	if (err)
 		return err;
+	carry(t);
 	t->start_s = clock__boot_ns() / 1e9;
 	err = open_sites(t);
 	if (!err)
@@ -139,7 +156,8 @@ int traced__new(const struct trace_cfg *cfg, struct symbolizer *symbolizer, pid_
 	t->cfg = *cfg;
 	t->symbolizer = symbolizer;
 	t->pid = pid;
-	err = open_process(t);
+	t->survivors = calloc(cfg->carried_cnt + 1, sizeof(*t->survivors));
+	err = t->survivors ? open_process(t) : -ENOMEM;
 	if (err)
 		snprintf(ret_why, TRACE_WHY_LEN, "%s",
 			 err == -ESRCH ? "there is no such process, or it belongs to the kernel" :
@@ -159,6 +177,8 @@ void traced__free(struct traced *t)
 	if (!t)
 		return;
 	forget(t);
+	free(t->survivors);
+	free(t->left);
 	if (t->pid_fd > 0)
 		close(t->pid_fd);
 	free(t);
@@ -217,7 +237,10 @@ static void take_live(void *ctx, uint64_t addr, const struct seep_live *live)
 {
 	struct traced *t = ctx;
 
-	sites__add_live(t->sites, addr, live);
+	if (live->at_ns >= t->since_ns)
+		sites__add_live(t->sites, addr, live);
+	else if (t->survivor_cnt < t->cfg.carried_cnt)
+		t->survivors[t->survivor_cnt++] = (struct trace_block){addr, *live};
 }
 
 /* After exec, what was recorded belongs to a program that is gone. */
@@ -245,6 +268,7 @@ int traced__snapshot(struct traced *t, double now_s)
 	(void)read_process(t);
 	if (err || !t->probe)
 		return err;
+	t->survivor_cnt = 0;
 	sites__begin_snapshot(t->sites, now_s);
 	err = alloc_probe__live(t->probe, take_live, t);
 	sites__end_snapshot(t->sites);
@@ -427,6 +451,22 @@ static void collect_drops(struct traced *t, const struct sites_totals *totals)
 	t->drops[n] = (struct trace_drop){0};
 }
 
+static void take_left(void *ctx, uint64_t addr, const struct seep_live *live,
+		      const struct site *site)
+{
+	struct traced *t = ctx;
+	struct trace_left *grown;
+
+	if (t->left_cnt == t->left_cap) {
+		grown = realloc(t->left, (2 * t->left_cap + 64) * sizeof(*grown));
+		if (!grown)
+			return;
+		t->left = grown;
+		t->left_cap = 2 * t->left_cap + 64;
+	}
+	t->left[t->left_cnt++] = (struct trace_left){{addr, *live}, site};
+}
+
 static double cpu_percent(const struct traced *t)
 {
 	double used_ns = (double)t->cpu_last_ns - t->cpu_first_ns;
@@ -461,6 +501,14 @@ int traced__result(struct traced *t, struct trace_process *ret_process)
 	}
 	if (err)
 		return err;
+	t->left_cnt = 0;
+	if (t->sites)
+		sites__each_block(t->sites, take_left, t);
+	p.left = t->left;
+	p.left_cnt = t->left_cnt;
+	p.survivors = t->survivors;
+	p.survivor_cnt = t->survivor_cnt;
+	p.has_execed = t->has_execed;
 	memcpy(p.comm, t->comm, sizeof(p.comm));
 	collect_drops(t, &p.totals);
 	collect_not_seen(t);

@@ -543,6 +543,21 @@ int alloc_probe__live(struct alloc_probe *p, alloc_live_fn fn, void *ctx)
 			ctx);
 }
 
+int alloc_probe__carry(struct alloc_probe *p, uint64_t addr, const struct seep_live *live)
+{
+	const struct seep_live_key key = {.addr = addr, .tgid = p->cfg.pid};
+	int is_region = live->kind == SEEP_ALLOC_MMAP || live->kind == SEEP_ALLOC_MREMAP;
+	int err;
+
+	if (is_region)
+		err = bpf_map_update_elem(bpf_map__fd(p->skel->maps.seep_regions), &addr, live,
+					  BPF_NOEXIST);
+	else
+		err = bpf_map_update_elem(bpf_map__fd(p->skel->maps.seep_live), &key, live,
+					  BPF_NOEXIST);
+	return err ? -errno : 0;
+}
+
 int alloc_probe__totals(struct alloc_probe *p, alloc_total_fn fn, void *ctx)
 {
 	int fd = bpf_map__fd(p->skel->maps.seep_totals);

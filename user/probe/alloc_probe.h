@@ -66,6 +66,9 @@ typedef void (*alloc_live_fn)(void *ctx, uint64_t addr, const struct seep_live *
 /* All live samples now (batched lookups). 0 or -errno. */
 int alloc_probe__live(struct alloc_probe *p, alloc_live_fn fn, void *ctx);
 
+/* Follow a block that an earlier probe of the same process left alive: its free is seen. */
+int alloc_probe__carry(struct alloc_probe *p, uint64_t addr, const struct seep_live *live);
+
 /*
  * What each stack has allocated since the start, freed or not: estimates from the same samples
  * (sums of weights; of 1 / probability). 0 or -errno.

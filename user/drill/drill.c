@@ -2,42 +2,27 @@
 /*
  * drill.c - see drill.h.
  *
- * Each thread serves one target at a time: choose, watch its growth, count, then slice, report and
- * rest until the target is no longer wanted or nothing of it can be seen. Everything the threads share is under one mutex;
- * traces, symbols and ledgers are a thread's own, so symbolizing never delays the agent's loop.
+ * Each thread serves one target at a time: look, report and rest (visit.h) until the target is no
+ * longer wanted, nothing of it can be seen, or it is another one's turn. Everything the threads
+ * share is under one mutex; visits are a thread's own, so symbolizing never delays the agent's loop.
  */
 #include <errno.h>
-#include <malloc.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "../base/clock.h"
-#include "../probe/user_stack.h"
 #include "drill.h"
-#include "growth.h"
-#include "ledger.h"
-#include "trace.h"
+#include "visit.h"
 
-#define BUDGET_SHARE   0.01
-#define MAX_TARGETS    2
-#define SLICE_SHARE    24    /* a slice is this share of the window... */
-#define SLICE_MIN_S    1.0   /* ...but no shorter, */
-#define SLICE_MAX_S    60.0  /* nor longer */
-#define COUNT_S        0.25  /* of the counting slice */
-#define COUNT_BYTES    (1ULL << 40) /* sampling so rare that it only counts */
-#define SAMPLE_BYTES   (512u << 10)
-#define REST_MIN_S     0.5
-#define TURN_SLICES    4     /* then it is another suspect's turn, if one waits */
-#define SITES_TOP      10
-#define GROWTH_SHARE   0.005 /* of one core's time for watching growth, at most half the budget */
-#define EXPLAINED      0.5   /* of the growth by the allocators' sites: then they are enough */
-#define RESULTS_MAX    16
+#define BUDGET_SHARE	 0.01
+#define MAX_TARGETS	 2
+#define NO_MEMORY_REST_S 10.0
+#define RESULTS_MAX	 16
 
 struct slot {
 	struct drill *drill;
@@ -64,22 +49,6 @@ struct drill {
 		struct seep_task_id id;
 		double at_s;
 	} left[DRILL_WANTED_MAX]; /* who had a turn already */
-};
-
-/* One target while it is served; the thread's own. */
-struct visit {
-	struct drill *d;
-	struct slot *slot;
-	struct seep_task_id id;
-	struct ledger *ledger;
-	struct growth *growth; /* NULL: cannot be watched, or is not needed any more */
-	int heap_err;          /* why its allocators cannot be traced */
-	uint64_t stack_end;    /* tells the program that it ran */
-	json_t *not_seen;
-	double began_s, watched_s;
-	double hit_share;    /* cost per second while attached, as a share of a core */
-	uint64_t hits, cost_ns;
-	unsigned slices;
 };
 
 static int same_task(const struct seep_task_id *a, const struct seep_task_id *b)
@@ -210,17 +179,24 @@ static void let_go(struct slot *slot)
 		return; /* it has been told already */
 }
 
+/* That was meant for the target before, or for one that is wanted again. */
+static void forget_let_go(struct slot *slot)
+{
+	uint64_t cnt;
+
+	if (read(slot->stop_fd, &cnt, sizeof(cnt)) < 0)
+		return; /* nobody had said so */
+}
+
 /* The next one in turn. Waits for one; 0 when the drill is ending. */
 static int take_target(struct slot *slot)
 {
 	struct drill *d = slot->drill;
 	const struct seep_task_id *next;
-	uint64_t told;
 	size_t i;
 
 	pthread_mutex_lock(&d->lock);
-	if (read(slot->stop_fd, &told, sizeof(told)) < 0)
-		told = 0; /* that was meant for the target before */
+	forget_let_go(slot);
 	memset(&slot->id, 0, sizeof(slot->id));
 	while (!d->stopping && !slot->id.tgid) {
 		next = next_in_turn(d);
@@ -235,9 +211,9 @@ static int take_target(struct slot *slot)
 }
 
 /* Let time pass, unless the target is let go. 1: go on with it. */
-static int rest(struct visit *v, double seconds)
+static int rest(struct slot *slot, double seconds)
 {
-	struct drill *d = v->d;
+	struct drill *d = slot->drill;
 	struct timespec until;
 	int go_on, err = 0;
 
@@ -249,9 +225,11 @@ static int rest(struct visit *v, double seconds)
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&d->lock);
-	while (!d->stopping && is_wanted(d, &v->id) && err != ETIMEDOUT)
+	while (!d->stopping && is_wanted(d, &slot->id) && err != ETIMEDOUT)
 		err = pthread_cond_timedwait(&d->changed, &d->lock, &until);
-	go_on = !d->stopping && is_wanted(d, &v->id);
+	go_on = !d->stopping && is_wanted(d, &slot->id);
+	if (go_on)
+		forget_let_go(slot);
 	pthread_mutex_unlock(&d->lock);
 	return go_on;
 }
@@ -284,306 +262,54 @@ static void post(struct drill *d, const struct drill_result *r)
 		return; /* the counter is full: it is readable already */
 }
 
-/* ---- a visit ----------------------------------------------------------------------------- */
-
-static double slice_s(const struct drill *d)
-{
-	double s = d->cfg.window_s / SLICE_SHARE;
-
-	return fmin(SLICE_MAX_S, fmax(SLICE_MIN_S, s));
-}
-
-static double duty_of(const struct visit *v)
-{
-	if (v->hit_share <= v->d->cfg.budget_share)
-		return 1;
-	return v->d->cfg.budget_share / v->hit_share;
-}
-
-static double on_time_s(const struct visit *v)
-{
-	/* a heavy allocator gets shorter slices, too: no second in which it pays a lot */
-	return fmax(COUNT_S, slice_s(v->d) * fmin(1, duty_of(v) * 4));
-}
-
-static void say_not_seen(struct visit *v, const char *text)
-{
-	size_t i;
-
-	for (i = 0; i < json_array_size(v->not_seen); i++)
-		if (!strcmp(json_string_value(json_array_get(v->not_seen, i)), text))
-			return;
-	json_array_append_new(v->not_seen, json_string(text));
-}
-
-/* Take what one run found into the visit's books. */
-static void enter_books(struct visit *v, const struct trace_process *p, int with_sites)
-{
-	const struct trace_drop *drop;
-	const char *const *line;
-
-	v->hits += p->hits;
-	v->cost_ns += p->cost_ns;
-	v->watched_s += p->duration_s;
-	if (p->duration_s > 0)
-		v->hit_share = p->cost_ns / 1e9 / p->duration_s;
-	for (line = p->not_seen; line && *line; line++)
-		say_not_seen(v, *line);
-	for (drop = p->drops; drop && drop->reason; drop++)
-		say_not_seen(v, drop->text);
-	if (!with_sites)
-		return;
-	if (p->has_execed)
-		ledger__forget(v->ledger);
-	ledger__settle(v->ledger, p->survivors, p->survivor_cnt, p->duration_s, now_s());
-	if (ledger__add(v->ledger, p->sites, p->site_cnt, p->duration_s))
-		say_not_seen(v, "some call sites: the agent was out of memory");
-	ledger__carry(v->ledger, p->left, p->left_cnt, p->duration_s, now_s());
-}
-
-/* A pid may go to another process between the verdict and the look. /proc counts in ticks. */
-static int is_same_process(const struct visit *v, const struct trace_process *p)
-{
-	uint64_t exact_ns = v->id.start_ns, tick_ns = 1000000000ULL / sysconf(_SC_CLK_TCK);
-
-	return p->start_ns <= exact_ns + tick_ns && exact_ns <= p->start_ns + tick_ns;
-}
-
-/*
- * Debug information was large, and is gone until the next slice. Under ASan glibc's own heap is
- * never used, and two threads that ask to trim it would race to set it up.
- */
-static void give_back(void)
-{
-#ifndef __SANITIZE_ADDRESS__
-	malloc_trim(0);
-#endif
-}
-
-/* Another program has another stack, nearly always; between slices nothing else tells. */
-static void forget_after_exec(struct visit *v)
-{
-	uint64_t stack_end = user_stack__main_end(v->id.tgid);
-
-	if (v->stack_end && stack_end && stack_end != v->stack_end)
-		ledger__forget(v->ledger);
-	v->stack_end = stack_end;
-}
-
-/* One run of the probes. 0, or -errno when the target cannot be traced (any more). */
-static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int with_sites)
-{
-	struct trace_cfg cfg = {
-		.sample_bytes = sample_bytes,
-		.duration_s = seconds,
-		.keeps_blocks = with_sites,
-	};
-	const struct trace_result *result;
-	char why[TRACE_WHY_LEN] = "";
-	struct trace *t;
-	int err;
-
-	forget_after_exec(v);
-	if (with_sites)
-		cfg.carried_cnt = ledger__carried(v->ledger, &cfg.carried);
-	t = trace__new(&cfg);
-	if (!t)
-		return -ENOMEM;
-	err = trace__add(t, v->id.tgid, why);
-	if (err && why[0])
-		say_not_seen(v, why);
-	if (!err)
-		err = trace__run(t, v->slot->stop_fd, NULL, NULL);
-	if (!err)
-		err = trace__result(t, &result);
-	if (!err && result->process_cnt && !is_same_process(v, &result->processes[0]))
-		err = -ESRCH;
-	else if (!err && result->process_cnt)
-		enter_books(v, &result->processes[0], with_sites);
-	trace__free(t);
-	give_back();
-	return err;
-}
-
-/* ---- growth ------------------------------------------------------------------------------ */
-
-static void begin_growth(struct visit *v)
-{
-	const struct growth_cfg cfg = {
-		.start_ns = v->id.start_ns,
-		.budget_share = fmin(GROWTH_SHARE, v->d->cfg.budget_share / 2),
-	};
-	char why[TRACE_WHY_LEN], text[TRACE_WHY_LEN + 64];
-
-	if (!growth__new(v->id.tgid, &cfg, &v->growth, why))
-		return;
-	snprintf(text, sizeof(text), "growth by call stack: %s", why);
-	say_not_seen(v, text);
-}
-
-static void end_growth(struct visit *v)
-{
-	growth__free(v->growth);
-	v->growth = NULL;
-}
-
-/* After exec the growth of the program before is void. */
-static void take_growth(struct visit *v)
-{
-	if (!v->growth || !growth__take(v->growth))
-		return;
-	end_growth(v);
-	begin_growth(v);
-}
-
-/* ---- what both found --------------------------------------------------------------------- */
-
-static void append_growth(json_t *sites, const struct growth_result *g)
-{
-	size_t i;
-
-	for (i = 0; i < g->site_cnt; i++)
-		json_array_append_new(sites, site__to_json(&g->sites[i]));
-}
-
-/* Call sites in allocators say more, but only of memory that came through them. */
-static int is_explained(const struct visit *v, const struct growth_result *g)
-{
-	if (v->heap_err || !(g->watched_s > 0) || !(v->watched_s > 0))
-		return 0;
-	return ledger__bytes(v->ledger) / v->watched_s >=
-	       EXPLAINED * g->grown_bytes / g->watched_s;
-}
-
-/* The result as the growth has it: its sites first. */
-static void add_growth(struct visit *v, struct drill_result *r)
-{
-	json_t *heap = r->sites, *sites;
-	struct growth_result g;
-	int i;
-
-	take_growth(v);
-	if (!v->growth || growth__result(v->growth, SITES_TOP, &g))
-		return;
-	r->hits += g.events;
-	r->cost_ns += g.cost_ns;
-	r->watched_s = fmax(r->watched_s, g.watched_s);
-	if (is_explained(v, &g)) {
-		/* the books go on without it */
-		v->hits += v->slices >= TURN_SLICES ? g.events : 0;
-		v->cost_ns += v->slices >= TURN_SLICES ? g.cost_ns : 0;
-		if (v->slices >= TURN_SLICES)
-			end_growth(v);
-		return;
-	}
-	for (i = 0; g.not_seen[i]; i++)
-		json_array_append_new(r->not_seen, json_string(g.not_seen[i]));
-	sites = json_array();
-	append_growth(sites, &g);
-	json_array_extend(sites, heap);
-	json_decref(heap);
-	r->sites = sites;
-}
-
-static void report(struct visit *v)
-{
-	double span_s = now_s() - v->began_s;
-	struct drill_result r = {
-		.id = v->id,
-		.sites = ledger__to_json(v->ledger, SITES_TOP),
-		.not_seen = json_deep_copy(v->not_seen),
-		.slices = v->slices,
-		.watched_s = v->watched_s,
-		.duty_share = duty_of(v),
-		.hits = v->hits,
-		.cost_ns = v->cost_ns,
-	};
-
-	add_growth(v, &r);
-	r.cost_share = span_s > 0 ? r.cost_ns / 1e9 / span_s : 0;
-	post(v->d, &r);
-}
-
 /* ---- serving ----------------------------------------------------------------------------- */
 
-/* Rest long enough that the slice before, at its measured cost, stays within the budget. */
-static double rest_s(const struct visit *v, double on_s)
+static void report(struct drill *d, struct visit *v)
 {
-	double full_s = on_s / duty_of(v);
+	struct drill_result r;
 
-	/* what is known well needs to be looked at less */
-	if (v->slices >= TURN_SLICES)
-		full_s = fmax(full_s, 4 * slice_s(v->d));
-	return fmax(REST_MIN_S, full_s - on_s);
+	visit__result(v, &r);
+	post(d, &r);
 }
 
-static int can_be_seen(const struct visit *v)
+static void serve(struct slot *slot, struct visit *v)
 {
-	return !v->heap_err || (v->growth && v->heap_err != -ESRCH);
-}
+	struct drill *d = slot->drill;
 
-/* One look: at its allocators, or, without any, at nothing but its growth. 1: go on with it. */
-static int look(struct visit *v, double on_s)
-{
-	if (!v->heap_err)
-		v->heap_err = run_slice(v, on_s, SAMPLE_BYTES, 1);
-	else
-		return rest(v, on_s);
-	return 1;
-}
-
-static void serve(struct visit *v)
-{
-	int go_on = 1;
-	double on_s;
-
-	begin_growth(v);
-	v->heap_err = run_slice(v, COUNT_S, COUNT_BYTES, 0);
-	if (!v->heap_err)
-		go_on = rest(v, rest_s(v, COUNT_S));
-	while (go_on && can_be_seen(v)) {
-		on_s = on_time_s(v);
-		take_growth(v);
-		go_on = look(v, on_s);
-		if (!can_be_seen(v))
-			break;
-		v->slices++;
-		report(v);
-		if (v->slices >= TURN_SLICES && somebody_waits(v->d)) {
-			leave(v->d, &v->id);
+	while (!visit__is_blind(v) && rest(slot, visit__rest_s(v))) {
+		visit__look(v);
+		report(d, v);
+		if (visit__slices(v) >= VISIT_TURN && somebody_waits(d)) {
+			leave(d, &slot->id);
 			return;
 		}
-		if (v->growth && v->slices >= TURN_SLICES)
-			growth__pause(v->growth); /* every page fault of the node pays a little */
-		go_on = go_on && rest(v, rest_s(v, on_s));
+		visit__pause(v);
 	}
-	if (can_be_seen(v))
+	if (!visit__is_blind(v))
 		return;
-	report(v);
-	refuse(v->d, &v->id);
+	if (!visit__slices(v))
+		report(d, v);
+	refuse(d, &slot->id);
 }
 
 static void *work(void *arg)
 {
 	struct slot *slot = arg;
-	struct visit v;
+	struct visit_cfg cfg = {
+		.budget_share = slot->drill->cfg.budget_share,
+		.window_s = slot->drill->cfg.window_s,
+		.stop_fd = slot->stop_fd,
+	};
+	struct visit *v;
 
 	while (take_target(slot)) {
-		v = (struct visit){
-			.d = slot->drill,
-			.slot = slot,
-			.id = slot->id,
-			.ledger = ledger__new(),
-			.not_seen = json_array(),
-			.began_s = now_s(),
-		};
-		if (v.ledger && v.not_seen)
-			serve(&v);
-		else
-			rest(&v, slice_s(v.d));
-		growth__free(v.growth);
-		ledger__free(v.ledger);
-		json_decref(v.not_seen);
+		cfg.id = slot->id;
+		if (visit__new(&cfg, &v)) {
+			rest(slot, NO_MEMORY_REST_S);
+			continue;
+		}
+		serve(slot, v);
+		visit__free(v);
 	}
 	return NULL;
 }

@@ -2,10 +2,12 @@
 /*
  * drill.h - looks closer at suspects by itself, within a budget.
  *
- * A few worker threads trace the wanted processes in short slices. The first slice only counts: it
+ * A few worker threads look at the wanted processes in turn. They watch whose call stacks take the
+ * target to new heights, and trace its allocators in short slices. The first slice only counts: it
  * learns how often the target allocates, and so which share of the time it may be probed without
  * paying more than the budget. What was allocated in a slice and not freed by its end is summed
- * over the slices by call site; churn falls out, a leak adds up.
+ * over the slices by call site; churn falls out, a leak adds up. Where no allocator is known, or
+ * the known ones explain too little, the call sites are those of the growth.
  */
 #ifndef SEEP_DRILL_DRILL_H
 #define SEEP_DRILL_DRILL_H

@@ -35,7 +35,7 @@ def largest_gap_s(history):
 def check_sigkill(directory, scene):
     """Killed with incidents open and started again: the same incidents, and one history."""
     pids = {program.pid for program in scene.leaking() if not program.forks}
-    with Agent(directory) as agent:
+    with Agent(directory, "--no-drill-for", "kind=process") as agent:
         wait_for("two incidents", lambda: len(known(agent, pids)) >= 2, 2 * WINDOW_S, 1)
         before = known(agent, pids)
         agent.stop(signal.SIGKILL)
@@ -47,6 +47,7 @@ def check_sigkill(directory, scene):
         check_same(before, known(agent, pids), f"{SETTLE_S} s after the restart")
         for incidents in before.values():
             check_history(agent, incidents[0]["id"], killed_s, away_s)
+            check_spared(agent, incidents[0]["id"])
 
 
 def check_same(before, after, when):
@@ -64,6 +65,14 @@ def check_history(agent, incident_id, killed_s, away_s):
     expect(history[-1][0] > killed_s + away_s, f"{incident_id}: no history after the restart")
     gap_s = largest_gap_s(history)
     expect(gap_s <= away_s + GAP_S, f"{incident_id}: a gap of {gap_s} s, away for {away_s:.1f} s")
+
+
+def check_spared(agent, incident_id):
+    """What the configuration spares is reported all the same, and says why it has no call sites."""
+    shown = agent.json("incident", "show", incident_id)
+    expect(not shown["sites"], f"{incident_id} has call sites: {shown['sites']}")
+    expect(any("forbids to probe kind=process" in line for line in shown["not_seen"]),
+           f"{incident_id} does not say why it has no call sites: {shown['not_seen']}")
 
 
 def check_clean_end(directory):

@@ -44,6 +44,7 @@ enum stack_event {
 };
 static __always_inline void count_stack(enum stack_event event);
 
+#define COPY_TRIES 8 /* down to a chunk */
 #define MAX_CHUNKS (SEEP_STACK_BYTES_MAX / SEEP_STACK_CHUNK)
 
 #if defined(__TARGET_ARCH_x86)
@@ -125,6 +126,20 @@ static __always_inline u64 wakeup_flags(void)
 	return avail > size / 4 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
+/*
+ * What lies above a thread's own stack is others' memory, which may go away after it was hashed:
+ * then less is tried. Returns how much it was.
+ */
+static __always_inline u32 copy_stack(void *to, u64 bytes, u64 sp)
+{
+	int i;
+
+	for (i = 0; i < COPY_TRIES; i++, bytes /= 2)
+		if (!bpf_probe_read_user(to, bytes, (void *)sp))
+			return bytes;
+	return 0;
+}
+
 /* `cap` is a constant: the ring wants to know a record's size beforehand. */
 static __always_inline bool send_record(const struct pt_regs *ctx, u32 kind, u64 stack_id,
 					u64 bytes, const u32 cap)
@@ -145,9 +160,8 @@ static __always_inline bool send_record(const struct pt_regs *ctx, u32 kind, u64
 	asm volatile("" : "+r"(bytes)); /* the verifier wants to see the bound here */
 	if (bytes > cap)
 		bytes = cap;
-	if (!bpf_probe_read_user(rec + 1, bytes, (void *)rec->regs.sp))
-		rec->stack_bytes = bytes;
-	else
+	rec->stack_bytes = copy_stack(rec + 1, bytes, rec->regs.sp);
+	if (!rec->stack_bytes)
 		count_stack(STACK_BAD);
 	bpf_ringbuf_submit(rec, wakeup_flags());
 	count_stack(STACK_SENT);

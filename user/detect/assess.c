@@ -19,10 +19,7 @@
 #define MATERIAL_SHARE .0072     /* per window, of the level */
 #define MIN_BUCKETS 9            /* an eighth of a window */
 #define YOUNG .5 /* windows; before that any climb may be a start-up */
-#define YOUNG_NO_LOAD 1.1
 #define URGENT_YOUNG .125 /* windows to the limit at which a start-up is not waited for */
-#define LINE .95          /* R2 from which a climb without load is a line */
-#define SCORE_STRAIGHT .85 /* enough for an alarm when the growth is a long line */
 #define LOAD_R2 .9   /* from here on load is taken for the cause, if it leaves little growth */
 #define LOAD_LEFT .2
 
@@ -165,37 +162,6 @@ static int urgent(const struct view *v, const struct features *fs)
 	return windows_to_limit(v, t, step_s) < 1. / 6 || doubled(v);
 }
 
-/*
- * A first ramp of the day's load that nobody can see is a leak to all signs but its bend: with no
- * load known, judge what is little older than a window only when it is a line.
- */
-static int too_early(const struct view *v, const struct features *fs)
-{
-	if (v->joined < VIEW_WINDOW * YOUNG)
-		return 1;
-	return !fs->f[F_LOAD_KNOWN] && v->joined < VIEW_WINDOW * YOUNG_NO_LOAD &&
-	       fs->f[F_LINE + LINE_R2_WINDOW] < LINE;
-}
-
-/* A line for a window or longer, and not two levels: then weaker signs will do. */
-static int straight(const struct features *fs)
-{
-	const float *line = fs->f + F_LINE;
-
-	return line[LINE_LONG] >= 1 && line[LINE_STEP_WINDOW] > 1 && line[LINE_STEP_RUN] > 0;
-}
-
-static double score_of(const struct view *v, const struct features *fs)
-{
-	double score = score__of(fs->f);
-
-	if (score >= SCORE_STRAIGHT && straight(fs))
-		score = fmax(score, SCORE_OPEN);
-	if (too_early(v, fs))
-		score = fmin(score, SCORE_OPEN - .01);
-	return urgent(v, fs) ? fmax(score, SCORE_OPEN) : score;
-}
-
 struct why {
 	const char *reason;
 	enum verdict_class class;
@@ -258,19 +224,18 @@ static struct why explain(const struct view *v, const struct features *fs,
 }
 
 /* Does the floor still grow at a fair part of its rate? Keeps an open alarm open. */
-static int still_growing(const struct features *fs, const struct assessment *a)
+static int half_grows(const struct features *fs, const struct assessment *a)
 {
 	const struct trend *t = &fs->fit[FIT_FLOOR_HALF];
 	double rate = t->slope / fs->step_s[FIT_FLOOR_HALF];
 
-	if (a->score >= SCORE_GROWS)
-		return 1;
 	return fs->known[FIT_FLOOR_HALF] && rate > .3 * a->slope && a->slope > 0 && t->tau > .3;
 }
 
 void assess__view(struct view *v, struct assessment *ret)
 {
 	struct features fs;
+	struct why why;
 	double need;
 
 	assess__none(ret);
@@ -293,16 +258,28 @@ void assess__view(struct view *v, struct assessment *ret)
 		return;
 	time_to_limit(v, ret);
 	need = material(ret->trend.level, ret->horizon_s / v->window_s);
-	ret->score = score_of(v, &fs);
-	if ((ret->growth_bytes < need || load_explains(&fs)) && ret->score >= SCORE_GROWS)
-		ret->score = SCORE_GROWS - .01;
-	ret->growing = still_growing(&fs, ret);
-	ret->reason = "";
-	ret->class = CLASS_LEAK;
-	if (ret->score < SCORE_OPEN) {
-		struct why why = explain(v, &fs, ret, need);
+	ret->look = score__of(fs.f);
+	ret->vetoed = ret->growth_bytes < need || load_explains(&fs);
+	ret->urgent = urgent(v, &fs);
+	ret->growing = half_grows(&fs, ret) || (!ret->vetoed && ret->look >= SCORE_GROWS);
+	why = explain(v, &fs, ret, need);
+	ret->reason = ret->warming ? "warming" : why.reason;
+	ret->class = why.class;
+}
 
-		ret->reason = ret->warming ? "warming" : why.reason;
-		ret->class = why.class;
-	}
+void assess__conclude(struct assessment *a, double together)
+{
+	double score = together;
+
+	if (a->warming)
+		score = fmin(score, SCORE_OPEN - .01);
+	if (a->urgent)
+		score = fmax(score, SCORE_OPEN);
+	if (a->vetoed)
+		score = fmin(score, SCORE_GROWS - .01);
+	a->score = a->known ? score : 0;
+	if (a->score < SCORE_OPEN)
+		return;
+	a->reason = "";
+	a->class = CLASS_LEAK;
 }

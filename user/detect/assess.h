@@ -2,7 +2,7 @@
 /*
  * assess.h - one look at a view: how it grows, and why that is or is not a leak.
  *
- * Without memory of earlier looks; the hysteresis is detector.c's.
+ * Without memory of earlier looks: detector.c gathers what they say and holds the alarm.
  */
 #ifndef SEEP_DETECT_ASSESS_H
 #define SEEP_DETECT_ASSESS_H
@@ -12,13 +12,15 @@
 #include "view.h"
 
 #define SCORE_GROWS .5    /* below, an open alarm is on its way to be closed */
-#define SCORE_SUSPECT .8
-#define SCORE_OPEN .93
-#define SCORE_SURE .99
+#define SCORE_SUSPECT .8  /* of one look */
+#define SCORE_OPEN .85    /* of all looks together */
 
 struct assessment {
-	double score;        /* 0..1 that growth goes on and is not given back */
+	double look;         /* 0..1 that growth goes on and is not given back: by this look */
+	double score;        /* the same by this and the earlier looks, after the rules */
 	int warming;         /* too young or too few points to know */
+	int vetoed;          /* growth too small to matter, or the load explains it */
+	int urgent;          /* cannot wait for more looks */
 	int growing;         /* the floor still grows: keeps an open alarm open */
 	enum verdict_class class;
 	const char *reason;  /* static; why it is not a leak, "" when it is */
@@ -42,7 +44,10 @@ struct assessment {
 
 void assess__none(struct assessment *ret);
 
-/* Rewrites v on the way (runs joined, load taken out). */
+/* Everything but the score. Rewrites v on the way (runs joined, load taken out). */
 void assess__view(struct view *v, struct assessment *ret);
+
+/* The score, given what this and the earlier looks say together; class and reason follow it. */
+void assess__conclude(struct assessment *a, double together);
 
 #endif /* SEEP_DETECT_ASSESS_H */

@@ -3,9 +3,10 @@
  * detector.c - keeps the floors of one series and turns them into a verdict.
  *
  * push fills two rings of bucket minima; judge lays them out (struct view), asks assess.c what
- * the growth looks like, and runs the hysteresis: an alarm opens when the score held for a while
- * and closes when growth stopped for a good part of the window. All times inside are relative
- * to the first point and all thresholds to the window, so compressed tapes judge alike.
+ * the growth looks like, adds that to what the earlier looks said, and runs the hysteresis: an
+ * alarm opens when the score held for a while and closes when growth stopped for a good part of
+ * the window. All times inside are relative to the first point and all thresholds to the window,
+ * so compressed tapes judge alike.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -17,6 +18,9 @@
 #include "floor.h"
 #include "view.h"
 
+#define MEMORY 3.   /* a look counts for window/MEMORY, fading */
+#define ODDS_MAX 4. /* of one look, as a logarithm: none may carry a judgement alone */
+#define FIRST .85   /* what a look with none before it has to be surer by */
 #define HOLD 24.   /* a score must hold for window/HOLD before an alarm opens */
 #define QUIET 2.   /* growth must have stopped for window/QUIET before it closes */
 #define AFTER 1.   /* "recovered" is shown for this many windows, then "healthy" */
@@ -27,6 +31,7 @@ struct detector {
 	double last_s;       /* relative to t0_s, like every time below; < 0: no point yet */
 	double last_bytes;
 	double limit_bytes;
+	double odds;          /* logarithm of the odds of a leak, mean of the looks so far */
 	double above_since_s; /* the score has been over the bar since; NAN: it is not */
 	double calm_since_s;  /* an open alarm saw no growth since; NAN: it grows */
 	double judged_s;      /* the last judgement; NAN: none */
@@ -202,21 +207,36 @@ static void lay_out(struct detector *d, struct view *v)
 	}
 }
 
+/*
+ * A look can be fooled by what happens to rise just now: what it says is averaged with what the
+ * earlier ones said. The first one stands alone, and has to be surer.
+ */
+static double together(struct detector *d, const struct assessment *a)
+{
+	double odds = log(fmax(a->look, 1e-9) / fmax(1 - a->look, 1e-9));
+
+	odds = fmin(fmax(odds, -ODDS_MAX), ODDS_MAX);
+	if (isnan(d->judged_s))
+		d->odds = odds - FIRST;
+	else
+		d->odds += (1 - exp((d->judged_s - d->last_s) * MEMORY / d->window_s)) *
+			   (odds - d->odds);
+	return 1 / (1 + exp(-d->odds));
+}
+
 /* Open when the score held for a while; close when growth stopped for long. */
 static void advance(struct detector *d, const struct assessment *a)
 {
 	double now = d->last_s, hold = .99 * d->window_s / HOLD;
 	int rare = !(now - d->judged_s < 2 * hold); /* nobody looked: there is nothing to hold */
 
-	d->judged_s = now;
 	if (a->score < SCORE_OPEN)
 		d->above_since_s = NAN;
 	else if (isnan(d->above_since_s))
 		d->above_since_s = now;
 
 	if (!d->open) {
-		if (a->score >= SCORE_SURE ||
-		    (a->score >= SCORE_OPEN && (rare || now - d->above_since_s >= hold))) {
+		if (a->score >= SCORE_OPEN && (rare || now - d->above_since_s >= hold)) {
 			d->open = 1;
 			d->calm_since_s = NAN;
 		}
@@ -238,7 +258,7 @@ static enum verdict_state state_of(const struct detector *d, const struct assess
 		return VERDICT_LEAK;
 	if (!isnan(d->closed_s) && d->last_s - d->closed_s < AFTER * d->window_s)
 		return VERDICT_RECOVERED;
-	if (a->score >= SCORE_SUSPECT)
+	if (!a->vetoed && fmax(a->look, a->score) >= SCORE_SUSPECT)
 		return VERDICT_SUSPECT;
 	return a->warming ? VERDICT_WARMING : VERDICT_HEALTHY;
 }
@@ -254,7 +274,9 @@ void detector__judge(struct detector *d, struct verdict *ret_verdict)
 	} else {
 		lay_out(d, &view);
 		assess__view(&view, a);
+		assess__conclude(a, together(d, a));
 		advance(d, a);
+		d->judged_s = d->last_s;
 	}
 	v->state = state_of(d, a);
 	v->class = d->open ? CLASS_LEAK : a->class;

@@ -31,7 +31,7 @@ struct detector {
 	double last_s;       /* relative to t0_s, like every time below; < 0: no point yet */
 	double last_bytes;
 	double limit_bytes;
-	double odds;          /* logarithm of the odds of a leak, mean of the looks so far */
+	double odds;          /* logarithm of the odds of a leak, mean of the looks; NAN: none */
 	double above_since_s; /* the score has been over the bar since; NAN: it is not */
 	double calm_since_s;  /* an open alarm saw no growth since; NAN: it grows */
 	double judged_s;      /* the last judgement; NAN: none */
@@ -65,6 +65,7 @@ void detector__reset(struct detector *d)
 	d->window_s = window_s;
 	d->last_s = -1;
 	d->limit_bytes = NAN;
+	d->odds = NAN;
 	d->above_since_s = NAN;
 	d->calm_since_s = NAN;
 	d->closed_s = NAN;
@@ -209,14 +210,19 @@ static void lay_out(struct detector *d, struct view *v)
 
 /*
  * A look can be fooled by what happens to rise just now: what it says is averaged with what the
- * earlier ones said. The first one stands alone, and has to be surer.
+ * earlier ones said, from when there is history enough to say anything. The first one stands
+ * alone, and has to be surer.
  */
 static double together(struct detector *d, const struct assessment *a)
 {
 	double odds = log(fmax(a->look, 1e-9) / fmax(1 - a->look, 1e-9));
 
+	if (a->warming) {
+		d->odds = NAN;
+		return a->look;
+	}
 	odds = fmin(fmax(odds, -ODDS_MAX), ODDS_MAX);
-	if (isnan(d->judged_s))
+	if (isnan(d->odds))
 		d->odds = odds - FIRST;
 	else
 		d->odds += (1 - exp((d->judged_s - d->last_s) * MEMORY / d->window_s)) *

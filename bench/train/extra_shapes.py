@@ -2,7 +2,7 @@
 """
 extra_shapes.py - a second, independent generator of labelled series, only for training.
 
-    extra_shapes.py SEED SERIES_PER_SHAPE OUT.bin
+    extra_shapes.py SEED SERIES_PER_SHAPE OUT.bin [SHAPE..]
 
 tests/replay/shapes.c is one person's idea of what memory looks like. This is another's: harsher
 noise, longer teeth, smaller leaks. A detector learned from both fits neither too closely.
@@ -74,8 +74,19 @@ def teeth(r, t, flat=True):
     return x
 
 
-HEALTHY = 'noise wander wander2 warmexp warmlog cache sawtooth daily dailynoload step steps upsteps batch batches lateret thp frag missing rewarm drift shrink loadramp loadnoise hugeteeth'.split()
-LEAKY = 'linear slow stairs accel sawleak dailyleak dailyleaknl deploy restarts oom late quant wandleak perreq fast warmleak gaps sawslow'.split()
+def crowd(r, t, dt):
+    """A host of many programs: wanders on two scales, loses a big one and refills, has a ceiling."""
+    n, amp = len(t), lu(r, 0.008, 0.12)
+    y = amp * (ou(r, n, dt, lu(r, 0.2, 1.5)) + ou(r, n, dt, lu(r, 1.5, 8))) / 1.4
+    for _ in range(r.randint(0, 4)):
+        at, back = r.uniform(0, t[-1]), lu(r, 0.5, 6)
+        y -= lu(r, 0.02, 0.25) * np.clip(1 - (t - at) / back, 0, 1) * (t >= at)
+    top = r.uniform(0.5, 2.5) * amp
+    return np.minimum(y, top + 0.1 * (y - top))
+
+
+HEALTHY = 'noise wander wander2 warmexp warmlog cache sawtooth daily dailynoload step steps upsteps batch batches lateret thp frag missing rewarm drift shrink loadramp loadnoise hugeteeth crowd'.split()
+LEAKY = 'linear slow stairs accel sawleak dailyleak dailyleaknl deploy restarts oom late quant wandleak perreq fast warmleak gaps sawslow crowdleak'.split()
 
 
 def gen(r, shape):
@@ -198,6 +209,9 @@ def gen(r, shape):
         base = base + t * min(0.0008 * L, 0.7 * MB) * r.uniform(0, 1)
         if L * 0.0012 < MB:
             base = base
+    elif shape in ('crowd', 'crowdleak'):
+        base = L * (1 + crowd(r, t, dt))
+        q = L / 100 * r.uniform(0.8, 1.2) if r.rand() < 0.6 else q
     elif shape == 'shrink':
         base = base + L * lu(r, 0.02, 0.5) * (1 - t / H)
     if leaky:
@@ -263,6 +277,13 @@ def gen(r, shape):
             q = limit / 100
             rate = max(rate, 0.006 * L)
             leak = rate * u
+        if shape == 'crowdleak':
+            rate = max(lu(r, 0.005, 0.08) * L, 1.4 * MB)
+            leak = rate * u
+            if r.rand() < 0.3:
+                gap = lu(r, 0.1, 1)
+                k = np.cumsum(r.rand(n) < dt / gap) * 1.0
+                leak = rate * gap * np.maximum(k - np.interp(on, t, k), 0)
         if shape == 'wandleak':
             noise = noise + L * lu(r, 0.002, 0.02) * ou(r, n, dt, lu(r, 0.15, 1.5))
             rate = max(rate, 0.006 * L)
@@ -289,7 +310,7 @@ def gen(r, shape):
 if __name__ == '__main__':
     seed, per, out = (int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
     with open(out, 'wb') as f:
-        for s in HEALTHY + LEAKY:
+        for s in sys.argv[4:] or HEALTHY + LEAKY:
             for i in range(per):
                 r = np.random.RandomState(
                     (seed * 1000003 + sum((ord(c) * 31**j for j, c in enumerate(s))) * 101 + i)

@@ -2,30 +2,19 @@
 """
 train_score.py - learns user/detect/score_table.h; needs Debian's python3-sklearn.
 
-How the table in the tree was made ($W is a scratch directory, $R the recordings, which are not in
-the repository):
+    train_score.py FOLDER
 
-    cc -O2 -Itests/replay bench/train/gen_series.c tests/replay/shapes*.c -lm -o $W/gen_series
-    cc -O2 -Iuser/detect bench/train/dump_features.c \\
-        user/detect/[!d]*.c -lm -o $W/dump_features
-    $W/gen_series 3 0 1800 $W/gen_c.bin;  $W/gen_series 3 1 500 $W/wide_c.bin
-    extra_shapes.py 1 40 $W/synth_a.bin
-    series.py $R/machines.csv.gz $R/machines.labels.json $W/machines_a.bin $W/machines_b.bin
-    series.py --copies 8 --seed 1 $W/machines_a.bin $W/machines_a_aug.bin     (pods: seed 2)
-    dump_features $W/X.bin $W/X.feat 900      (the generated sets: 1800)
-    OMP_NUM_THREADS=1 train_score.py $W > user/detect/score_table.h
-
-The second half of the recordings (_b) and the report split of the corpus are only for reporting.
-Each series weighs the same, whatever its length. Features that may only push one way are held to
-that: it costs little on the sets learned from and gains on sets never seen.
+FOLDER has the features that train.sh made. Each series weighs the same, whatever its length.
+Features that may only push one way are held to that: it costs little on the sets learned from and
+gains on sets never seen.
 """
 import sys
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-WEIGHTS = {'machines_a': 4, 'machines_a_aug': 2, 'pods_a': 5, 'pods_a_aug': 2.5, 'synth_a': 1,
-           'gen_c': 1.5, 'wide_c': .7}
+WEIGHTS = {'machines': 4, 'machines_copies': 2, 'pods': 5, 'pods_copies': 2.5, 'gen': 1.5,
+           'wide': .7, 'extra': 1, 'crowd': 1.5}
 TREES, LEAVES, RATE = 300, 8, .08
 
 # In the order of feature.h; + may only raise the score, - only lower it.
@@ -80,7 +69,7 @@ def print_table(model, judgements):
                 nodes.append('{ %s, %d, %d, %d }' % (number(n['num_threshold']), n['feature_idx'],
                                                      n['left'], n['right']))
     print('/* SPDX-License-Identifier: BSD-2-Clause */\n/*\n'
-          ' * score_table.h - written by bench/train/train_score.py; do not edit.\n *\n'
+          ' * score_table.h - written by bench/train/train.sh; do not edit.\n *\n'
           ' * %d trees of %d leaves from %d judgements.\n */' % (TREES, LEAVES, judgements))
     print('static const double score_base = %.9g;\n' % float(np.ravel(model._baseline_prediction)[0]))
     print('static const unsigned short score_roots[] = {')

@@ -20,10 +20,7 @@ struct node {
 	uint8_t right;
 };
 
-#ifndef SCORE_TABLE /* bench/train/train.sh measures others */
-#define SCORE_TABLE "score_table.h"
-#endif
-#include SCORE_TABLE
+#include "score_table.h"
 
 static double tree(const struct node *root, const float *f)
 {

@@ -20,7 +20,7 @@
 
 #define MEMORY 3.   /* a look counts for window/MEMORY, fading */
 #define ODDS_MAX 4. /* of one look, as a logarithm: none may carry a judgement alone */
-#define FIRST .85   /* what a look with none before it has to be surer by */
+#define FIRST 1.2   /* what a look with none before it has to be surer by */
 #define HOLD 24.   /* a score must hold for window/HOLD before an alarm opens */
 #define QUIET 2.   /* growth must have stopped for window/QUIET before it closes */
 #define AFTER 1.   /* "recovered" is shown for this many windows, then "healthy" */
@@ -34,6 +34,7 @@ struct detector {
 	double odds;          /* logarithm of the odds of a leak, mean of the looks; NAN: none */
 	double above_since_s; /* the score has been over the bar since; NAN: it is not */
 	double calm_since_s;  /* an open alarm saw no growth since; NAN: it grows */
+	double onset_s;       /* of an open alarm: the earliest that was found */
 	double judged_s;      /* the last judgement; NAN: none */
 	double closed_s;      /* NAN: no alarm was ever closed */
 	long long points;
@@ -245,9 +246,11 @@ static void advance(struct detector *d, const struct assessment *a)
 		if (a->score >= SCORE_OPEN && (rare || now - d->above_since_s >= hold)) {
 			d->open = 1;
 			d->calm_since_s = NAN;
+			d->onset_s = now - a->since_ago_s;
 		}
 		return;
 	}
+	d->onset_s = fmin(d->onset_s, now - a->since_ago_s);
 	if (a->growing)
 		d->calm_since_s = NAN;
 	else if (isnan(d->calm_since_s))
@@ -289,7 +292,7 @@ void detector__judge(struct detector *d, struct verdict *ret_verdict)
 	if (v->state == VERDICT_HEALTHY && v->class == CLASS_LEAK)
 		v->class = CLASS_UNKNOWN;
 	v->confidence = a->score;
-	v->since_s = d->t0_s + d->last_s - a->since_ago_s;
+	v->since_s = d->t0_s + (d->open ? d->onset_s : d->last_s - a->since_ago_s);
 	v->growth_bytes = a->growth_bytes;
 	v->slope_bytes_per_hour = a->slope * 3600;
 	v->slope_lo_bytes_per_hour = a->slope_lo * 3600;

@@ -22,7 +22,6 @@
 #include "clean.h"
 
 #define ID_LEN       (CONTAINER_ID_CAP - 1)
-#define SHORT_ID_LEN 12
 #define UUID_LEN     (CONTAINER_UID_CAP - 1)
 #define HASH_UID_LEN 32
 #define JSON_MAX_SZ  (1 << 20)
@@ -58,6 +57,11 @@ static bool all_hex(const char *s, size_t len)
 		if (!(s[i] >= '0' && s[i] <= '9') && !(s[i] >= 'a' && s[i] <= 'f'))
 			return false;
 	return true;
+}
+
+bool container__is_id(const char *s, size_t len)
+{
+	return len == ID_LEN && all_hex(s, len);
 }
 
 static bool part_equals(struct part p, const char *text)
@@ -156,8 +160,7 @@ static bool parse_lxc(struct part p, struct part parent, struct container *c)
 	return true;
 }
 
-/* Length of the pod uid at the start of s: a uuid with '-' or '_', or 32 digits; 0 = none. */
-static size_t uid_len(const char *s, size_t len)
+size_t container__uid_len(const char *s, size_t len)
 {
 	size_t i;
 
@@ -195,7 +198,7 @@ static bool parse_pod(struct part p, struct container *c)
 	for (i = 0; i + mark_len < p.len; i++) {
 		if (memcmp(p.s + i, mark, mark_len) || (i && p.s[i - 1] != '-'))
 			continue;
-		len = uid_len(p.s + i + mark_len, p.len - i - mark_len);
+		len = container__uid_len(p.s + i + mark_len, p.len - i - mark_len);
 		if (!len)
 			continue;
 		i += mark_len;
@@ -230,7 +233,7 @@ void container__parse_path(const char *path, struct container *ret_container)
 
 /* ---- names on disk ---- */
 
-static void copy_text(char *field, size_t cap, const char *text)
+void container__set_text(char *field, size_t cap, const char *text)
 {
 	if (text && *text && !*field)
 		clean__name(text, strlen(text), field, cap);
@@ -255,6 +258,25 @@ static const struct {
 #undef FIELD
 };
 
+/* containerd, CRI-O, the kubelet over docker */
+static bool is_sandbox(const json_t *object)
+{
+	static const char *const keys[] = {
+		"io.kubernetes.cri.container-type",
+		"io.kubernetes.cri-o.ContainerType",
+		"io.kubernetes.docker.type",
+	};
+	const char *type;
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		type = member(object, keys[i]);
+		if (type && (!strcmp(type, "sandbox") || !strcmp(type, "podsandbox")))
+			return true;
+	}
+	return false;
+}
+
 static void read_labels(const json_t *object, struct container *c)
 {
 	const char *uid;
@@ -263,13 +285,16 @@ static void read_labels(const json_t *object, struct container *c)
 	for (i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
 		char *field = (char *)c + labels[i].offset;
 
-		copy_text(field, labels[i].cap, member(object, labels[i].keys[0]));
-		copy_text(field, labels[i].cap, member(object, labels[i].keys[1]));
+		container__set_text(field, labels[i].cap, member(object, labels[i].keys[0]));
+		container__set_text(field, labels[i].cap, member(object, labels[i].keys[1]));
 	}
+	c->is_sandbox = is_sandbox(object);
+	if (c->is_sandbox)
+		*c->name = '\0'; /* some call it "POD" */
 	uid = member(object, "io.kubernetes.cri.sandbox-uid");
 	if (!uid)
 		uid = member(object, "io.kubernetes.pod.uid");
-	if (uid && !*c->pod_uid && uid_len(uid, strlen(uid)) == strlen(uid))
+	if (uid && !*c->pod_uid && container__uid_len(uid, strlen(uid)) == strlen(uid))
 		set_pod_uid(c, uid, strlen(uid));
 }
 
@@ -303,11 +328,11 @@ static bool parse_storage(const json_t *root, struct container *c)
 		id = member(entry, "id");
 		if (!id || strcmp(id, c->id))
 			continue;
-		copy_text(c->name, sizeof(c->name),
+		container__set_text(c->name, sizeof(c->name),
 			  json_string_value(json_array_get(json_object_get(entry, "names"), 0)));
 		metadata = member(entry, "metadata");
 		inner = metadata ? json_loads(metadata, 0, NULL) : NULL;
-		copy_text(c->image, sizeof(c->image), member(inner, "image-name"));
+		container__set_text(c->image, sizeof(c->image), member(inner, "image-name"));
 		json_decref(inner);
 		return true;
 	}
@@ -320,8 +345,8 @@ static bool parse_docker(const json_t *root, struct container *c)
 	const char *name = member(root, "Name");
 
 	read_labels(json_object_get(config, "Labels"), c);
-	copy_text(c->name, sizeof(c->name), name && *name == '/' ? name + 1 : name);
-	copy_text(c->image, sizeof(c->image), member(config, "Image"));
+	container__set_text(c->name, sizeof(c->name), name && *name == '/' ? name + 1 : name);
+	container__set_text(c->image, sizeof(c->image), member(config, "Image"));
 	return true;
 }
 
@@ -420,6 +445,4 @@ void container__read_names(const char *root_dir, struct container *container)
 			break;
 		}
 	}
-	if (!*container->name)
-		memcpy(container->name, container->id, SHORT_ID_LEN);
 }

@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@
 #include "cgroup_fs.h"
 #include "cgroup_mem.h"
 #include "container.h"
+#include "pod_logs.h"
 #include "proc.h"
 #include "clean.h"
 #include "who.h"
@@ -32,10 +35,12 @@
 #define MEMINFO_CAP         8192
 #define COMM_CAP            16
 #define PROC_PATH_CAP       (PATH_MAX + 16) /* with " (deleted)" */
+#define SHORT_ID_LEN        12
 
 struct cgroup {
 	struct cgroup_info info;
-	struct container container; /* storage of info's strings */
+	struct container *container; /* storage of info's strings; NULL = not of a container or pod */
+	char short_id[SHORT_ID_LEN + 1];
 	struct cgroup *parent;      /* NULL for the root, and for paths that cannot be located */
 	char *path;                 /* raw, to open it */
 	char *shown;                /* cleaned: info.path */
@@ -64,6 +69,10 @@ struct who {
 	struct cgroup_fs fs;
 	int proc_fd;
 	char *root_dir;
+	struct pod_logs *pod_logs;
+	struct kube *kube;          /* NULL: nobody to ask */
+	struct kube_list *pods;     /* its newest answer, or NULL */
+	char kube_why[KUBE_WHY_CAP]; /* why it could not be started, or "" */
 	unsigned max_procs, max_cgroups;
 	unsigned cgroup_cnt;
 	uint64_t dropped_procs, dropped_cgroups, vanished;
@@ -111,10 +120,117 @@ static void forget_id(struct who *w, struct cgroup *cg)
 	cg->info.id = 0;
 }
 
+/* ---- names ---- */
+
+static void free_container(struct container *c)
+{
+	if (c)
+		json_decref(c->labels);
+	free(c);
+}
+
+static bool owns_container(const struct cgroup *cg)
+{
+	return cg->container && !(cg->parent && cg->parent->container == cg->container);
+}
+
+/* Point info at what is known by now. */
+static void show_names(struct cgroup *cg)
+{
+	const struct container *c = cg->container;
+
+	memcpy(cg->short_id, c->id, SHORT_ID_LEN);
+	cg->info.runtime = c->runtime;
+	cg->info.container_id = or_null(c->id);
+	cg->info.container = *c->name ? c->name : or_null(cg->short_id);
+	cg->info.is_named = !!*c->name;
+	cg->info.pod_uid = or_null(c->pod_uid);
+	cg->info.pod = or_null(c->pod);
+	cg->info.ns = or_null(c->ns);
+	cg->info.workload = or_null(c->workload);
+	cg->info.image = or_null(c->image);
+	cg->info.image_digest = or_null(c->digest);
+	cg->info.labels = c->labels;
+	cg->info.spec_limit_bytes = c->limit_bytes ? c->limit_bytes : UINT64_MAX;
+}
+
+/* Which ancestors are the container and the pod? A pod's own cgroup has a uid and no id. */
+static void find_roles(struct cgroup *cg)
+{
+	const struct container *c = cg->container;
+	struct cgroup *up = cg->parent;
+	bool inherits = up && up->container == c;
+
+	if (inherits) {
+		cg->info.container_cgroup = up->info.container_cgroup;
+		cg->info.pod_cgroup = up->info.pod_cgroup;
+		return;
+	}
+	if (*c->id || !*c->pod_uid)
+		cg->info.container_cgroup = &cg->info;
+	else
+		cg->info.pod_cgroup = &cg->info;
+	if (*c->id && up && up->container && !strcmp(up->container->pod_uid, c->pod_uid))
+		cg->info.pod_cgroup = up->info.pod_cgroup;
+}
+
+/* A container's bundle knows the pod that its cgroup is in. */
+static void name_pod(struct cgroup *cg)
+{
+	struct cgroup *up = cg->parent;
+	struct container *c = cg->container;
+
+	if (!up || !up->container || up->container == c || strcmp(up->container->pod_uid, c->pod_uid))
+		return;
+	container__set_text(up->container->pod, sizeof(c->pod), c->pod);
+	container__set_text(up->container->ns, sizeof(c->ns), c->ns);
+	show_names(up);
+}
+
+static void learn_names(struct who *w, struct cgroup *cg)
+{
+	struct container *c = cg->container;
+
+	pod_logs__read_names(w->pod_logs, c);
+	if (w->pods)
+		kube_list__read_names(w->pods, c);
+	name_pod(cg);
+	show_names(cg);
+}
+
+static void find_container(struct who *w, struct cgroup *cg)
+{
+	struct container c, of_parent;
+
+	container__parse_path(cg->path, &c);
+	if (!c.runtime && !*c.id && !*c.pod_uid)
+		return;
+	if (cg->parent && cg->parent->container) {
+		container__parse_path(cg->parent->path, &of_parent);
+		if (!memcmp(&c, &of_parent, sizeof(c)))
+			cg->container = cg->parent->container;
+	}
+	if (!cg->container) {
+		cg->container = malloc(sizeof(c));
+		if (!cg->container)
+			return;
+		*cg->container = c;
+		container__read_names(w->root_dir, cg->container);
+		if (w->kube && *cg->container->pod_uid)
+			kube__want(w->kube);
+	}
+	learn_names(w, cg);
+	find_roles(cg);
+}
+
+/* ---- the tree ---- */
+
 static void cgroup__free(struct cgroup *cg)
 {
 	if (!cg)
 		return;
+	if (owns_container(cg))
+		free_container(cg->container);
 	free(cg->path);
 	free(cg->shown);
 	free(cg);
@@ -129,21 +245,6 @@ static void drop_cgroup(struct who *w, struct cgroup *cg)
 	if (cg->parent)
 		cg->parent->refs--;
 	cgroup__free(cg);
-}
-
-static void read_container(struct who *w, struct cgroup *cg)
-{
-	struct container *c = &cg->container;
-
-	container__parse_path(cg->path, c);
-	container__read_names(w->root_dir, c);
-	cg->info.runtime = c->runtime;
-	cg->info.container_id = or_null(c->id);
-	cg->info.container = or_null(c->name);
-	cg->info.pod_uid = or_null(c->pod_uid);
-	cg->info.pod = or_null(c->pod);
-	cg->info.ns = or_null(c->ns);
-	cg->info.image = or_null(c->image);
 }
 
 static struct cgroup *cgroup__new(const char *path, uint64_t id)
@@ -162,6 +263,7 @@ static struct cgroup *cgroup__new(const char *path, uint64_t id)
 	clean__name(path, cap - 1, cg->shown, cap);
 	cg->info.id = id;
 	cg->info.path = cg->shown;
+	cg->info.spec_limit_bytes = UINT64_MAX;
 	cg->limit_seq = UINT64_MAX;
 	return cg;
 }
@@ -196,10 +298,10 @@ static struct cgroup *add_cgroup(struct who *w, const char *path, uint64_t id,
 		w->dropped_cgroups++;
 		return NULL;
 	}
-	read_container(w, cg);
 	cg->parent = parent;
 	if (parent)
 		parent->refs++;
+	find_container(w, cg);
 	DL_APPEND(w->cgroups, cg);
 	w->cgroup_cnt++;
 	return cg;
@@ -330,6 +432,51 @@ static bool is_gone(struct who *w, const struct cgroup *cg)
 	return !cg->info.id || cgroup_fs__inode(&w->fs, cg->path, &id) || id != cg->info.id;
 }
 
+/* Parents come before their children: what is shared is read once and shown by all. */
+static void learn_names_again(struct who *w)
+{
+	struct cgroup *cg;
+
+	DL_FOREACH(w->cgroups, cg) {
+		if (owns_container(cg))
+			learn_names(w, cg);
+		else if (cg->container)
+			show_names(cg);
+	}
+}
+
+int who__update(struct who *w)
+{
+	struct kube_list *fresh = w->kube ? kube__take(w->kube) : NULL;
+
+	if (!fresh)
+		return 0;
+	kube_list__free(w->pods);
+	w->pods = fresh;
+	learn_names_again(w);
+	return 1;
+}
+
+int who__kube_status(struct who *w, struct kube_status *ret_status)
+{
+	if (w->kube) {
+		kube__status(w->kube, ret_status);
+		return 0;
+	}
+	if (!*w->kube_why)
+		return -ENOENT;
+	*ret_status = (struct kube_status){.answered_s = NAN};
+	strcpy(ret_status->why, w->kube_why);
+	return 0;
+}
+
+int who__cgroup_exists(struct who *w, const char *path)
+{
+	uint64_t id;
+
+	return !cgroup_fs__inode(&w->fs, path, &id);
+}
+
 /* Children are younger than their parents: backwards, so that a whole branch goes at once. */
 void who__expire(struct who *w)
 {
@@ -340,6 +487,7 @@ void who__expire(struct who *w)
 		if (!cg->refs && is_gone(w, cg))
 			drop_cgroup(w, cg);
 	}
+	learn_names_again(w);
 }
 
 /* ---- sizes ---- */
@@ -517,6 +665,21 @@ static void set_cgroup(struct process *p, struct cgroup *cg)
 	p->info.cgroup = cg ? &cg->info : NULL;
 }
 
+/*
+ * Nothing but the log directories is readable: a pod with one container names it, unless this is the
+ * sandbox, which runs nothing but "pause".
+ */
+static void guess_container(struct who *w, struct cgroup *cg, const char *comm)
+{
+	struct container *c = cg->container;
+
+	if (!c || !*c->id || *c->name || c->is_sandbox || !strcmp(comm, "pause"))
+		return;
+	if (!pod_logs__only_container(w->pod_logs, c, c->name, sizeof(c->name)))
+		*c->name = '\0';
+	show_names(cg);
+}
+
 /* A process that moved and vanished stays where it was last seen. */
 static void read_membership(struct who *w, struct process *p, int pid_fd, uint64_t cgroup_id)
 {
@@ -524,8 +687,10 @@ static void read_membership(struct who *w, struct process *p, int pid_fd, uint64
 
 	if (!cg && pid_fd >= 0)
 		cg = read_cgroup(w, pid_fd, cgroup_id);
-	if (cg)
+	if (cg) {
+		guess_container(w, cg, p->comm);
 		set_cgroup(p, cg);
+	}
 	p->cgroup_id = cgroup_id;
 }
 
@@ -552,9 +717,9 @@ const struct proc_info *who__process(struct who *w, const struct seep_task_id *i
 		p = add_process(w, id);
 	if (!p)
 		return NULL;
+	set_comm(p, comm);
 	if (p->stale || (cgroup_id && cgroup_id != p->cgroup_id))
 		read_process(w, p, cgroup_id);
-	set_comm(p, comm);
 	return &p->info;
 }
 
@@ -588,12 +753,24 @@ static unsigned or_default(unsigned value, unsigned fallback)
 	return value ? value : fallback;
 }
 
+static void start_kube(struct who *w, const struct kube_cfg *cfg)
+{
+	int err = kube__new(cfg, &w->kube);
+
+	if (err)
+		snprintf(w->kube_why, sizeof(w->kube_why), "'%.128s': %s", cfg->url,
+			 err == -EINVAL ? "expected https://HOST:PORT" : strerror(-err));
+}
+
 static int open_dirs(struct who *w, const struct who_cfg *cfg)
 {
 	const char *proc_dir = cfg->proc_dir ? cfg->proc_dir : "/proc";
 
 	w->root_dir = strdup(cfg->root_dir ? cfg->root_dir : "");
 	if (!w->root_dir)
+		return -ENOMEM;
+	w->pod_logs = pod_logs__new(w->root_dir);
+	if (!w->pod_logs)
 		return -ENOMEM;
 	w->proc_fd = open(proc_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return w->proc_fd < 0 ? -errno : 0;
@@ -615,6 +792,8 @@ int who__new(const struct who_cfg *cfg, struct who **ret_who)
 		who__free(w);
 		return err;
 	}
+	if (cfg->kube)
+		start_kube(w, cfg->kube);
 	*ret_who = w;
 	return cgroup_fs__open(&w->fs, cfg->proc_dir ? cfg->proc_dir : "/proc", cfg->cgroup_dir);
 }
@@ -625,6 +804,8 @@ void who__free(struct who *w)
 
 	if (!w)
 		return;
+	kube__free(w->kube);
+	kube_list__free(w->pods);
 	HASH_ITER(hh, w->procs, p, next_p)
 		drop_process(w, p);
 	while (w->cgroups)
@@ -632,6 +813,7 @@ void who__free(struct who *w)
 	cgroup_fs__close(&w->fs);
 	if (w->proc_fd >= 0)
 		close(w->proc_fd);
+	pod_logs__free(w->pod_logs);
 	free(w->root_dir);
 	free(w);
 }

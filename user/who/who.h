@@ -3,8 +3,9 @@
  * who.h - process -> cgroup -> container -> pod: names for the numbers.
  *
  * One cache for all of it. Everything is read once, on first sight of a process or cgroup, and
- * forgotten with it. Unknown is NULL, never invented. Names come from files an attacker may
- * own: they are bounded, and control characters are replaced before they get here.
+ * forgotten with it; what the kubelet knows comes later (who__update). Unknown is NULL, never
+ * invented. Names come from files an attacker may own: they are bounded, and control characters are
+ * replaced before they get here.
  */
 #ifndef SEEP_WHO_WHO_H
 #define SEEP_WHO_WHO_H
@@ -13,6 +14,9 @@
 #include <stdint.h>
 #include <linux/types.h>
 #include <seep/task_id.h>
+#include <jansson.h>
+
+#include "kube.h"
 
 struct who;
 
@@ -27,8 +31,16 @@ struct cgroup_info {
 	const char *pod_uid;     /* with dashes, or 32 hex digits for static pods, or NULL */
 	const char *pod;
 	const char *ns;          /* Kubernetes namespace */
-	const char *workload;    /* kind/name */
+	const char *workload;    /* kind/name; from the kubelet, see kube_list.h for how */
 	const char *image;
+	const char *image_digest;
+	const json_t *labels;    /* of the pod: an object of strings */
+	uint64_t spec_limit_bytes; /* the container's memory limit in the pod's spec; UINT64_MAX =
+				    * none or not known */
+	int is_named;            /* `container` is a name, not the short id */
+	/* Itself or the ancestor that is the container, and the one that is the pod; NULL = none. */
+	const struct cgroup_info *container_cgroup;
+	const struct cgroup_info *pod_cgroup;
 };
 
 struct proc_info {
@@ -72,13 +84,15 @@ struct who_cfg {
 	const char *proc_dir;   /* default "/proc" */
 	const char *cgroup_dir; /* mount point or the directory above memory/ and unified/;
 				 * default: found through /proc/self/mountinfo */
-	const char *root_dir;   /* prefix of /run, /var/lib of the host; default "" */
+	const char *root_dir;   /* prefix of /run, /var/lib, /var/log of the host; default "" */
+	const struct kube_cfg *kube; /* whom to ask for pods; default nobody */
 	unsigned max_procs;     /* bound of the cache; default 32768 */
 	unsigned max_cgroups;   /* default 8192 */
 };
 
 /* 0, or -errno when no cgroup hierarchy with a memory controller is mounted (who still works,
- * cgroup numbers are unknown: *ret_who is set and usable in that case too). */
+ * cgroup numbers are unknown: *ret_who is set and usable in that case too). The kubelet is never
+ * a reason to fail: who__kube_status says what is wrong with it. */
 int who__new(const struct who_cfg *cfg, struct who **ret_who);
 void who__free(struct who *w);
 
@@ -107,7 +121,17 @@ const struct cgroup_info *who__cgroup_by_id(struct who *w, uint64_t id);
 int who__cgroup_usage(struct who *w, const struct cgroup_info *cg, uint64_t poll_seq,
 		      struct cgroup_usage *ret_usage);
 
-/* Drop cgroups whose directory is gone and that no process refers to. Call now and then. */
+/* Take in what the kubelet has answered since the last call. Returns 1 when names may have changed.
+ * Cheap when there is nothing new; call once per poll. */
+int who__update(struct who *w);
+/* 0, or -ENOENT when no kubelet was given. */
+int who__kube_status(struct who *w, struct kube_status *ret_status);
+
+/* Does the cgroup's directory still exist? */
+int who__cgroup_exists(struct who *w, const char *path);
+
+/* Drop cgroups whose directory is gone and that no process refers to, and look again for names that
+ * were not there yet. Call now and then. */
 void who__expire(struct who *w);
 
 struct who_stats {

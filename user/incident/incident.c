@@ -54,8 +54,10 @@ struct incident *incident__new(const char *key)
 /* Strings of an object, for code that treats all of them alike. */
 static char **object_string(struct incident_object *o, size_t i)
 {
-	char **const strings[] = {&o->kind, &o->comm, &o->cmdline,  &o->cgroup, &o->container,
-				  &o->pod,  &o->ns,   &o->workload, &o->node,	&o->image};
+	char **const strings[] = {&o->kind,	    &o->comm, &o->cmdline,  &o->cgroup,
+				  &o->container,    &o->pod,  &o->ns,	    &o->workload,
+				  &o->node,	    &o->image, &o->image_digest,
+				  &o->container_id, &o->pod_uid};
 
 	return i < ARRAY_SIZE(strings) ? strings[i] : NULL;
 }
@@ -66,6 +68,7 @@ static void free_object(struct incident_object *o)
 
 	for (i = 0; object_string(o, i); i++)
 		free(*object_string(o, i));
+	json_decref(o->labels);
 }
 
 static void free_lines(char **lines, int cnt)
@@ -113,6 +116,7 @@ int incident__set_object(struct incident *in, const struct incident_object *obje
 	size_t i;
 	int err = 0;
 
+	to.labels = json_incref(to.labels);
 	for (i = 0; object_string(&to, i); i++) {
 		s = *object_string(&from, i);
 		*object_string(&to, i) = text__clean(s, INCIDENT_TEXT_MAX);

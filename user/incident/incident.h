@@ -32,6 +32,8 @@ struct incident_object {
 	uint32_t pid; /* 0 for cgroups */
 	uint64_t start_ns;
 	char *comm, *cmdline, *cgroup, *container, *pod, *ns, *workload, *node, *image;
+	char *image_digest, *container_id, *pod_uid;
+	json_t *labels; /* of the pod: an object of strings; shared, not copied: do not change it */
 };
 
 struct incident_event {

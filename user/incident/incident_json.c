@@ -131,6 +131,10 @@ json_t *incident__object_to_json(const struct incident_object *object)
 	err |= put_text(o, "workload", object->workload);
 	err |= put_text(o, "node", object->node);
 	err |= put_text(o, "image", object->image);
+	err |= put_text(o, "image_digest", object->image_digest);
+	err |= put_text(o, "container_id", object->container_id);
+	err |= put_text(o, "pod_uid", object->pod_uid);
+	err |= put(o, "labels", object->labels ? json_incref(object->labels) : json_null());
 	return finish(o, err);
 }
 
@@ -343,6 +347,7 @@ static int read_verdicts(struct incident *in, const json_t *json)
 
 static int read_object(struct incident *in, const json_t *o)
 {
+	const json_t *labels = json_object_get(o, "labels");
 	struct incident_object object = {
 		/* set_object copies; the casts only drop a const that it keeps */
 		.kind = (char *)get_text(o, "kind"),
@@ -355,6 +360,10 @@ static int read_object(struct incident *in, const json_t *o)
 		.workload = (char *)get_text(o, "workload"),
 		.node = (char *)get_text(o, "node"),
 		.image = (char *)get_text(o, "image"),
+		.image_digest = (char *)get_text(o, "image_digest"),
+		.container_id = (char *)get_text(o, "container_id"),
+		.pod_uid = (char *)get_text(o, "pod_uid"),
+		.labels = json_is_object(labels) ? (json_t *)labels : NULL,
 		.pid = (uint32_t)json_integer_value(json_object_get(o, "pid")),
 		.start_ns = (uint64_t)json_integer_value(json_object_get(o, "start_ns")),
 	};

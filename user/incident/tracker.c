@@ -564,9 +564,17 @@ void tracker__ended(struct tracker *tr, double now_s, const char *key, const cha
 		close_entry(tr, now_s, e, reason);
 }
 
+static int is_other(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b);
+}
+
 static void note_move(struct incident *in, double now_s, const struct incident_object *object)
 {
-	if (object && object->pid && object->pid != in->object.pid)
+	if (object && is_other(object->container_id, in->object.container_id))
+		incident__note(in, now_s, "restarted: container %.12s, before it was %.12s",
+			       object->container_id, in->object.container_id);
+	else if (object && object->pid && object->pid != in->object.pid)
 		incident__note(in, now_s, "restarted: PID %u, before it was %u", object->pid,
 			       in->object.pid);
 	else

@@ -68,6 +68,22 @@ static void account_tick(struct agent *a, uint64_t began_ns)
 	a->before_s = a->now_s;
 }
 
+/* Say once what became of it. */
+static void hear_kubelet(struct agent *a)
+{
+	struct kube_status st;
+
+	who__update(a->who);
+	if (who__kube_status(a->who, &st) || !strcmp(st.why, a->kubelet_why))
+		return;
+	memcpy(a->kubelet_why, st.why, sizeof(st.why));
+	if (*st.why)
+		log_warn("kubelet '%s': %s; going on without what it knows of pods, asking again",
+			 a->cfg.kubelet, st.why);
+	else
+		log_info("kubelet '%s': answers again, %u pods", a->cfg.kubelet, st.pods);
+}
+
 static int poll_kernel(struct agent *a)
 {
 	const struct proc_sample *samples;
@@ -84,6 +100,7 @@ static int poll_kernel(struct agent *a)
 	}
 	a->polled_s = a->now_s;
 	drain_events(a, 0);
+	hear_kubelet(a);
 	census__take(a, samples, cnt);
 	return 0;
 }
@@ -358,7 +375,16 @@ static int make_probes(struct agent *a)
 		.no_bpf = a->cfg.no_bpf,
 		.probe.max_procs = a->cfg.max_processes,
 	};
-	struct who_cfg who_cfg = {.max_procs = a->cfg.max_processes * 2};
+	struct kube_cfg kube_cfg = {
+		.url = a->cfg.kubelet,
+		.token_file = a->cfg.kubelet_token_file,
+		.ca_file = a->cfg.kubelet_ca,
+	};
+	struct who_cfg who_cfg = {
+		.max_procs = a->cfg.max_processes * 2,
+		.root_dir = a->cfg.host_root,
+		.kube = a->cfg.kubelet ? &kube_cfg : NULL,
+	};
 	struct poller_stats stats;
 	int err;
 
@@ -469,7 +495,10 @@ int agent__new(const struct config *cfg, int argc, char **argv, struct agent **r
 	a->drill_paused_s = -INFINITY;
 	a->argc = argc;
 	a->argv = argv;
-	gethostname(a->node, sizeof(a->node) - 1);
+	if (a->cfg.node_name)
+		snprintf(a->node, sizeof(a->node), "%s", a->cfg.node_name);
+	else
+		gethostname(a->node, sizeof(a->node) - 1);
 	read_boot_id(a->boot_id);
 	/* the socket comes first: a second agent must not touch the state of the first */
 	err = make_probes(a);
@@ -515,6 +544,7 @@ void agent__free(struct agent *a)
 {
 	if (!a)
 		return;
+	coroner__free(a);
 	ctl__free(a->ctl);
 	http__free(a->http);
 	herald__stop(a);

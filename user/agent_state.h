@@ -2,9 +2,9 @@
 /*
  * agent_state.h - the agent's insides, shared by the files that make up its tick.
  *
- * agent.c owns and wires everything; census.c fills the store from a poll; court.c turns verdicts
- * into incidents; inspect.c looks at all of it afresh now and then; answer.c tells what is known.
- * Nobody else includes this.
+ * agent.c owns and wires everything; census.c fills the store from a poll; coroner.c keeps what was
+ * known of the killed; court.c turns verdicts into incidents; inspect.c looks at all of it afresh now
+ * and then; answer.c tells what is known. Nobody else includes this.
  */
 #ifndef SEEP_AGENT_STATE_H
 #define SEEP_AGENT_STATE_H
@@ -31,8 +31,9 @@
 
 #define LIMBO_MAX    256 /* ended processes that a restart may take up */
 #define OOM_MAX      16  /* newest OOM kills that status shows */
-#define NODE_LEN     65
-#define PROBLEM_LEN  256
+#define LIMIT_MAX    16  /* newest cgroups that hit their limit, the same */
+#define NODE_LEN     254
+#define PROBLEM_LEN  512
 #define PROBLEMS_MAX 8
 
 struct oom_note {
@@ -40,6 +41,14 @@ struct oom_note {
 	uint32_t pid;
 	char comm[SEEP_COMM_LEN];
 	uint64_t bytes;
+	json_t *known; /* of it and where it ran, just before; NULL = it was never polled */
+};
+
+/* A cgroup was at its limit, or lost a process to it. */
+struct limit_note {
+	double t_s;
+	uint64_t hits, kills; /* since the note before */
+	json_t *known;
 };
 
 /* When inspections run, and how the last one ended. */
@@ -98,6 +107,9 @@ struct agent {
 	/* for status */
 	struct oom_note ooms[OOM_MAX];
 	uint64_t oom_cnt;
+	struct limit_note limits[LIMIT_MAX];
+	uint64_t limit_cnt;
+	char kubelet_why[KUBE_WHY_CAP]; /* as last logged */
 	uint64_t short_lived;    /* ended without having been polled */
 	uint64_t ticks_late;     /* a whole interval or more after their time */
 	uint64_t polls_failed;
@@ -131,6 +143,14 @@ void census__evicted(struct agent *a, struct series *s);
 /* Interval + a few polls: how long an ended process waits for a successor. */
 double census__grace_s(const struct agent *a);
 
+/* ---- coroner.c --------------------------------------------------------------------------- */
+
+/* The OOM killer chose a process; w is its watch, or NULL. */
+void coroner__oom(struct agent *a, const struct proc_event *ev, const struct watch *w);
+/* The cgroup's files were read: has it been at its limit since the last time? */
+void coroner__limit(struct agent *a, struct watch *w, const struct cgroup_usage *u);
+void coroner__free(struct agent *a);
+
 /* ---- court.c ----------------------------------------------------------------------------- */
 
 /* Judge what is due, open, update and close incidents. */
@@ -154,7 +174,11 @@ void court__investigate(struct agent *a);
 void court__hear(void *ctx, const struct drill_result *r);
 /* The watch's object is gone for good. */
 void court__ended(struct agent *a, const struct watch *w, const char *reason);
-/* The watch goes on as another process: its incident, if any, goes with it. */
+/* The open incident that tells of the watch: its own, or that of its container or pod. NULL: none.
+ * ret_key is filled when there is one. */
+const struct incident *court__incident_about(struct agent *a, const struct watch *w,
+					     char ret_key[WATCH_KEY_LEN]);
+/* The watch goes on as another process or container: its incident, if any, goes with it. */
 void court__rekey(struct agent *a, const char *old_key, const struct watch *w);
 
 /* ---- inspect.c --------------------------------------------------------------------------- */
@@ -184,7 +208,10 @@ int answer__handle(void *ctx, const char *cmd, const json_t *request, struct buf
 /* http_handler_fn: /healthz, /readyz, /metrics. */
 int answer__http(void *ctx, const struct http_request *rq, struct buf *body,
 		 const char **ret_type);
-/* The n most interesting rows by "process" or "cgroup", as in seep.top/1. NULL: out of memory. */
+/* Where the watch is or what it is, in the fields of a row: cgroup, container, pod, workload... */
+void answer__where(json_t *o, const struct watch *w);
+/* The n most interesting rows by "process", "cgroup" or "pod", as in seep.top/1. NULL: out of
+ * memory. */
 json_t *answer__rows(struct agent *a, const char *by, unsigned n);
 /* Everything that is told as metrics. NULL: out of memory. */
 struct metrics *answer__metrics(struct agent *a);

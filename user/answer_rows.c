@@ -28,20 +28,32 @@ static json_t *row_history(struct agent *a, const struct watch *w)
 	return history;
 }
 
-static void set_cgroup(json_t *row, const struct watch *w)
+/* Of a process that has ended, where it was. */
+static const struct cgroup_info *cgroup_of(const struct watch *w)
 {
-	static const struct cgroup_info nothing;
-	const struct cgroup_info *cg = w->cgroup ? w->cgroup : &nothing;
+	static const struct cgroup_info nothing = {.spec_limit_bytes = UINT64_MAX};
 
-	set_str(row, "cgroup", w->path ? w->path : cg->path);
-	set_str(row, "container", cg->container);
-	set_str(row, "container_id", cg->container_id);
-	set_str(row, "runtime", cg->runtime);
-	set_str(row, "image", cg->image);
-	set_str(row, "pod", cg->pod);
-	set_str(row, "pod_uid", cg->pod_uid);
-	set_str(row, "namespace", cg->ns);
-	set_str(row, "workload", cg->workload);
+	if (w->proc && w->proc->cgroup)
+		return w->proc->cgroup;
+	return w->cgroup ? w->cgroup : &nothing;
+}
+
+void answer__where(json_t *o, const struct watch *w)
+{
+	const struct cgroup_info *cg = cgroup_of(w);
+
+	set_str(o, "cgroup", w->path ? w->path : cg->path);
+	set_str(o, "container", cg->container);
+	set_str(o, "container_id", cg->container_id);
+	set_str(o, "runtime", cg->runtime);
+	set_str(o, "image", cg->image);
+	set_str(o, "image_digest", cg->image_digest);
+	set_str(o, "pod", cg->pod);
+	set_str(o, "pod_uid", cg->pod_uid);
+	set_str(o, "namespace", cg->ns);
+	set_str(o, "workload", cg->workload);
+	json_object_set_new(o, "labels", cg->labels ? json_incref((json_t *)cg->labels) :
+						      json_null());
 }
 
 static json_t *row_of(struct agent *a, const struct watch *w)
@@ -53,12 +65,16 @@ static json_t *row_of(struct agent *a, const struct watch *w)
 	json_object_set_new(row, "start_ns", is_proc ? json_integer(w->id.start_ns) : json_null());
 	set_str(row, "comm", w->proc ? w->proc->comm : NULL);
 	set_str(row, "cmdline", w->proc ? w->proc->cmdline : NULL);
-	set_cgroup(row, w);
+	answer__where(row, w);
 	if (is_proc) {
 		set_u64(row, "uid", w->uid);
 		set_u64(row, "threads", w->threads);
 	} else {
 		set_u64(row, "processes", w->procs);
+		set_u64(row, "own_limit_bytes", w->own_limit_bytes);
+		set_u64(row, "spec_limit_bytes", cgroup_of(w)->spec_limit_bytes);
+		set_u64(row, "oom_kills", w->oom_kills);
+		set_u64(row, "limit_hits", w->limit_hits);
 	}
 	set_u64(row, "rss_bytes", w->rss_bytes);
 	set_u64(row, "anon_bytes", w->anon_bytes);
@@ -67,6 +83,9 @@ static json_t *row_of(struct agent *a, const struct watch *w)
 	set_u64(row, "file_bytes", w->file_bytes);
 	set_u64(row, "signal_bytes", w->signal_bytes);
 	set_u64(row, "limit_bytes", w->limit_bytes);
+	set_str(row, "limit_cgroup", w->limit_path);
+	set_u64(row, "headroom_bytes", w->headroom_bytes);
+	set_u64(row, "restarts", w->restarts);
 	json_object_set_new(row, "load", isnan(w->load) ? json_null() : json_real(w->load));
 	set_num(row, "growth_bytes_per_hour", watch__growth_per_hour(w, a->store, a->now_s));
 	set_num(row, "time_to_limit_s", w->verdict.time_to_limit_s);
@@ -117,13 +136,21 @@ static double score_of(const struct watch *w)
 	return score + w->rss_bytes;
 }
 
+/* A pod's own cgroup; and a container that is in none. */
+static int is_pod(const struct watch *w)
+{
+	const struct cgroup_info *cg = w->cgroup;
+
+	return cg && (cg->pod_cgroup == cg || (cg->container_cgroup == cg && !cg->pod_cgroup));
+}
+
 static int is_wanted(const struct choices *c, const struct watch *w)
 {
 	if (!w || w->seen_seq != c->a->seq)
 		return 0;
 	if (c->by == BY_PROCESS)
 		return watch__is_proc(w);
-	return !watch__is_proc(w) && (c->by == BY_CGROUP || (w->cgroup && w->cgroup->container_id));
+	return !watch__is_proc(w) && (c->by == BY_CGROUP || is_pod(w));
 }
 
 static void choose(void *ctx, struct series *s)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "base/clock.h"
 
 /* ---- what is not seen -------------------------------------------------------------------- */
 
@@ -235,9 +236,47 @@ static json_t *status_ooms(const struct agent *a)
 		set_u64(o, "pid", note->pid);
 		set_str(o, "comm", note->comm);
 		set_u64(o, "bytes", note->bytes);
+		json_object_update(o, note->known);
 		json_array_append_new(list, o);
 	}
 	return list;
+}
+
+static json_t *status_limits(const struct agent *a)
+{
+	uint64_t i = a->limit_cnt > LIMIT_MAX ? a->limit_cnt - LIMIT_MAX : 0;
+	json_t *list = json_array();
+
+	for (; i < a->limit_cnt; i++) {
+		const struct limit_note *note = &a->limits[i % LIMIT_MAX];
+		json_t *o = json_object();
+
+		set_num(o, "at_s", note->t_s);
+		set_u64(o, "limit_hits", note->hits);
+		set_u64(o, "oom_kills", note->kills);
+		json_object_update(o, note->known);
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+/* null: nobody was to be asked. */
+static json_t *status_kubelet(struct agent *a)
+{
+	struct kube_status st;
+	json_t *o;
+
+	if (who__kube_status(a->who, &st))
+		return json_null();
+	o = json_object();
+	set_str(o, "url", a->cfg.kubelet);
+	set_u64(o, "requests", st.requests);
+	set_u64(o, "failures", st.failures);
+	set_num(o, "answer_age_s", clock__boot_ns() / 1e9 - st.answered_s);
+	set_u64(o, "pods", st.pods);
+	set_u64(o, "garbled", st.garbled);
+	set_str(o, "error", *st.why ? st.why : NULL);
+	return o;
 }
 
 struct self {
@@ -373,6 +412,7 @@ static json_t *status_problems(struct agent *a, const struct poller_stats *p)
 {
 	struct journal_stats js = {0};
 	struct history_stats hs = {0};
+	struct kube_status kube;
 	json_t *list = json_array();
 
 	if (a->journal)
@@ -381,6 +421,9 @@ static json_t *status_problems(struct agent *a, const struct poller_stats *p)
 		history__stats(a->history, &hs);
 	if (!strcmp(p->rss, "off"))
 		answer__say(list, "BPF is off: %s; `seep doctor` says what to do", p->why);
+	if (!who__kube_status(a->who, &kube) && *kube.why)
+		answer__say(list, "workloads and labels of pods are missing or old: kubelet "
+			    "'%.100s': %s", a->cfg.kubelet ? a->cfg.kubelet : "?", kube.why);
 	if (a->poll_err)
 		answer__say(list, "polls fail: %s", strerror(-a->poll_err));
 	if (js.last_err)
@@ -428,6 +471,8 @@ int answer__status(struct agent *a, json_t **ret_json)
 	json_object_set_new(o, "incidents", json_pack("{s:I}", "open",
 				    (json_int_t)tracker__open_cnt(a->tracker)));
 	json_object_set_new(o, "oom_kills", status_ooms(a));
+	json_object_set_new(o, "limit_events", status_limits(a));
+	json_object_set_new(o, "kubelet", status_kubelet(a));
 	json_object_set_new(o, "last_inspection", inspect__last(a));
 	json_object_set_new(o, "self", status_self(a, &poller));
 	json_object_set_new(o, "drill", answer__drill(a));

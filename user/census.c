@@ -6,7 +6,9 @@
  * processes reads its files; then everybody's point is stored, because what a process may still
  * grow depends on its cgroup. Whoever was not seen has ended. An ended process that had grown waits
  * in limbo for a moment: if one with the same command line starts in the same cgroup, it carries
- * the series on, so that a leak masked by restarts is still one leak.
+ * the series on, so that a leak masked by restarts is still one leak. A container that is restarted
+ * in its pod gets another id, hence another cgroup: it is known by the pod's uid and its name, and
+ * its series and processes are carried on alike.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,13 +18,14 @@
 
 #include "agent_state.h"
 #include "base/log.h"
-#include "who/clean.h"
 
 #define GRACE_POLLS       6
 #define GRACE_SHARE       120       /* of the window */
 #define SHMEM_OWNER_BYTES (1u << 20)
 #define CGROUP_MOVED_BYTES (64u << 10) /* its processes moved this far: read its files */
 #define CGROUP_READ_SHARE 360          /* ...or this share of the window passed */
+#define BACK_OFF_SHARE    24           /* of the window: a pod's container may take to restart */
+#define FNV_BASIS         0xcbf29ce484222325ULL
 
 double census__grace_s(const struct agent *a)
 {
@@ -38,15 +41,35 @@ static uint64_t fnv1a(uint64_t hash, const char *s)
 	return hash * 0x100000001b3ULL;
 }
 
-/* Same program with the same arguments in the same cgroup. */
+/* The same container of the same pod, whatever its id; 0 when its name is not known. */
+static uint64_t container_identity(const struct cgroup_info *cg)
+{
+	if (!cg || !cg->container_cgroup || !cg->pod_uid || !cg->is_named)
+		return 0;
+	return fnv1a(fnv1a(FNV_BASIS, cg->pod_uid), cg->container);
+}
+
+/* The cgroup as its successor will have it: below a container, only the path from there counts. */
+static uint64_t place_of(uint64_t hash, const struct cgroup_info *cg)
+{
+	uint64_t container = container_identity(cg);
+
+	if (!cg)
+		return fnv1a(hash, NULL);
+	if (!container)
+		return fnv1a(hash, cg->path);
+	return fnv1a(hash ^ container, cg->path + strlen(cg->container_cgroup->path));
+}
+
+/* Same program with the same arguments in the same place. */
 static uint64_t identity_of(const struct proc_info *proc)
 {
-	uint64_t hash = 0xcbf29ce484222325ULL;
+	uint64_t hash = FNV_BASIS;
 
 	hash = fnv1a(hash, proc->comm);
 	hash = fnv1a(hash, proc->cmdline);
 	hash = fnv1a(hash, proc->exe);
-	return fnv1a(hash, proc->cgroup ? proc->cgroup->path : NULL);
+	return place_of(hash, proc->cgroup);
 }
 
 static void proc_name(const struct proc_info *proc, char buf[SERIES_NAME_LEN])
@@ -92,7 +115,21 @@ static void to_limbo(struct agent *a, struct watch *w)
 		end_now(a, w);
 		return;
 	}
+	if (w->proc)
+		w->identity = identity_of(w->proc); /* by now more may be known of its container */
 	a->limbo[a->limbo_cnt++] = w;
+}
+
+/* While its pod is there, a container is started again, after up to five minutes of back-off. */
+static double grace_of(const struct agent *a, const struct watch *w)
+{
+	const struct cgroup_info *cg = w->proc ? w->proc->cgroup : NULL;
+	double grace_s = census__grace_s(a);
+
+	if (a->now_s - w->ended_s <= grace_s || !cg || !cg->pod_cgroup ||
+	    !who__cgroup_exists(a->who, cg->pod_cgroup->path))
+		return grace_s;
+	return fmax(grace_s, a->cfg.window_s / BACK_OFF_SHARE);
 }
 
 static void expire_limbo(struct agent *a)
@@ -100,7 +137,7 @@ static void expire_limbo(struct agent *a)
 	unsigned i = 0;
 
 	while (i < a->limbo_cnt) {
-		if (a->now_s - a->limbo[i]->ended_s > census__grace_s(a))
+		if (a->now_s - a->limbo[i]->ended_s > grace_of(a, a->limbo[i]))
 			end_now(a, a->limbo[i]); /* takes it out of the list */
 		else
 			i++;
@@ -144,6 +181,7 @@ static struct watch *carry_on(struct agent *a, struct watch *old, const struct p
 	old->ended_s = NAN;
 	old->end_reason = NULL;
 	old->cpu_ns = 0;
+	old->restarts++;
 	old->drill_slices = 0; /* the sites found so far stay: it is the same program */
 	court__rekey(a, old_key, old);
 	who__forget(a->who, &old_id);
@@ -261,6 +299,78 @@ static void take_numbers(const struct agent *a, struct watch *w, const struct pr
 
 /* ---- cgroups ----------------------------------------------------------------------------- */
 
+struct succession {
+	struct agent *a;
+	uint64_t identity;
+	struct watch *found;
+};
+
+/* It is gone when its directory is, or when it had no process in the last poll. */
+static void match_container(void *ctx, struct series *s)
+{
+	struct watch *w = series__user(s);
+	struct succession *q = ctx;
+
+	if (!w || watch__is_proc(w) || w->identity != q->identity || !w->path ||
+	    w->seen_seq == q->a->seq)
+		return;
+	if (w->seen_seq + 1 < q->a->seq || !who__cgroup_exists(q->a->who, w->path))
+		q->found = w;
+}
+
+/* The container goes on in another cgroup; what `fresh` saw of its first moments is dropped. */
+static struct watch *carry_container_on(struct agent *a, struct watch *old, struct watch *fresh,
+					const struct cgroup_info *cg)
+{
+	struct series_key key = series_key__cgroup(cg->path);
+	struct series *dropped = fresh->series;
+	char *path = strdup(cg->path), old_key[WATCH_KEY_LEN];
+
+	if (!path)
+		return fresh;
+	watch__key(old, old_key);
+	watch__free(fresh);
+	store__remove(a->store, dropped);
+	if (store__rekey(a->store, old->series, &key, cg->path)) {
+		free(path);
+		return NULL;
+	}
+	free(old->path);
+	old->path = path;
+	old->cgroup = cg;
+	old->cgroup_id = cg->id;
+	old->start = 1;
+	old->restarts++;
+	court__rekey(a, old_key, old);
+	return old;
+}
+
+/* As soon as its name is known, a container may turn out to be the successor of one that is gone. */
+static struct watch *join_container(struct agent *a, struct watch *w, const struct cgroup_info *cg)
+{
+	struct succession q = {.a = a};
+
+	if (w->identity || cg->container_cgroup != cg)
+		return w;
+	q.identity = container_identity(cg);
+	if (q.identity)
+		store__foreach(a->store, match_container, &q);
+	if (q.found)
+		return carry_container_on(a, q.found, w, cg);
+	w->identity = q.identity;
+	return w;
+}
+
+/* A cgroup that was made anew under its old name: a service or container restarted in place. */
+static void notice_restart(struct watch *w, const struct cgroup_info *cg)
+{
+	if (w->cgroup_id && cg->id && w->cgroup_id != cg->id) {
+		w->start = 1;
+		w->restarts++;
+	}
+	w->cgroup_id = cg->id;
+}
+
 static struct watch *find_cgroup(struct agent *a, const struct cgroup_info *cg)
 {
 	struct series_key key = series_key__cgroup(cg->path);
@@ -272,9 +382,11 @@ static struct watch *find_cgroup(struct agent *a, const struct cgroup_info *cg)
 		if (w)
 			w->path = strdup(cg->path);
 	}
-	if (w)
-		w->cgroup = cg;
-	return w;
+	if (!w)
+		return NULL;
+	w->cgroup = cg;
+	notice_restart(w, cg);
+	return join_container(a, w, cg);
 }
 
 /* Count a process into its cgroup; the first of a poll starts the sums anew. */
@@ -302,7 +414,7 @@ static int is_due(const struct agent *a, const struct watch *w)
 	uint64_t moved = w->rss_bytes > w->read_rss_bytes ? w->rss_bytes - w->read_rss_bytes :
 							    w->read_rss_bytes - w->rss_bytes;
 
-	return isnan(w->judged_s) || moved >= CGROUP_MOVED_BYTES ||
+	return isnan(w->judged_s) || w->start || moved >= CGROUP_MOVED_BYTES ||
 	       a->now_s - w->read_s >= a->cfg.window_s / CGROUP_READ_SHARE;
 }
 
@@ -320,18 +432,36 @@ static void read_cgroup(struct agent *a, struct watch *w)
 	w->file_bytes = u.file_bytes;
 	w->signal_bytes = cgroup_usage__signal_bytes(&u);
 	w->limit_bytes = u.nearest_limit_bytes;
-	w->oom_kills = u.oom_kills;
-	w->limit_hits = u.limit_hits;
+	w->limit_path = u.nearest_limit_path;
+	w->own_limit_bytes = u.limit_bytes;
 	w->headroom_bytes = u.headroom_bytes < a->node_available_bytes ? u.headroom_bytes :
 									 a->node_available_bytes;
+	coroner__limit(a, w, &u);
 }
 
 /* ---- the passes -------------------------------------------------------------------------- */
 
+/* Its own cgroup, its container and its pod, each once: all three are watched. At the bound, the
+ * process's own watch may have to make room for them. */
+static void count_upwards(struct agent *a, const struct cgroup_info *cg,
+			  const struct proc_sample *s, double load)
+{
+	const struct cgroup_info *all[] = {cg, cg->container_cgroup, cg->pod_cgroup};
+	struct watch *w;
+	size_t i;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (!all[i] || (i && all[i] == cg))
+			continue;
+		w = find_cgroup(a, all[i]);
+		if (w)
+			count_into(a, w, s, load);
+	}
+}
+
 static void count_proc(struct agent *a, const struct proc_sample *s)
 {
-	struct watch *w, *cg;
-	double load;
+	struct watch *w;
 	int start;
 
 	if (s->flags & SEEP_PROC_SHARED_MM)
@@ -342,12 +472,8 @@ static void count_proc(struct agent *a, const struct proc_sample *s)
 	take_numbers(a, w, s);
 	w->start = start;
 	a->procs++;
-	if (!w->cgroup)
-		return;
-	load = w->load;
-	cg = find_cgroup(a, w->cgroup); /* at the bound, w may have to make room for it */
-	if (cg)
-		count_into(a, cg, s, load);
+	if (w->cgroup)
+		count_upwards(a, w->cgroup, s, w->load);
 }
 
 static void cgroup_pass(void *ctx, struct series *s)
@@ -359,8 +485,10 @@ static void cgroup_pass(void *ctx, struct series *s)
 		return;
 	a->cgroups++;
 	read_cgroup(a, w);
-	if (w->read_s > 0) /* never read is unknown, not empty */
+	if (w->read_s > 0) { /* never read is unknown, not empty */
 		watch__observe(w, a->store, a->now_s);
+		w->start = 0;
+	}
 }
 
 /* Shared memory is the process's own when nobody else in its cgroup has any to speak of. */
@@ -372,6 +500,7 @@ static void settle_signal(struct agent *a, struct watch *w)
 
 	w->signal_bytes = w->anon_bytes + w->swap_bytes;
 	w->limit_bytes = UINT64_MAX;
+	w->limit_path = NULL;
 	w->headroom_bytes = a->node_available_bytes;
 	if (w->cgroup) {
 		key = series_key__cgroup(w->cgroup->path);
@@ -383,6 +512,7 @@ static void settle_signal(struct agent *a, struct watch *w)
 	if (cg->shmem_holders == 1 && w->shmem_bytes >= SHMEM_OWNER_BYTES)
 		w->signal_bytes += w->shmem_bytes;
 	w->limit_bytes = cg->limit_bytes;
+	w->limit_path = cg->limit_path;
 	if (cg->headroom_bytes < w->headroom_bytes)
 		w->headroom_bytes = cg->headroom_bytes;
 }
@@ -445,6 +575,7 @@ static void absent_pass(void *ctx, struct series *s)
 	if (watch__is_proc(w) || w->seen_seq == a->seq)
 		return;
 	w->cgroup = NULL;
+	w->limit_path = NULL;
 	if (is_long_gone(a, w->last_s)) {
 		court__ended(a, w, "cgroup is empty or gone");
 		forget(a, w);
@@ -472,22 +603,6 @@ void census__take(struct agent *a, const struct proc_sample *samples, size_t cnt
 }
 
 /* ---- events ------------------------------------------------------------------------------ */
-
-static void note_oom(struct agent *a, const struct proc_event *ev, const struct watch *w)
-{
-	struct oom_note *note = &a->ooms[a->oom_cnt++ % OOM_MAX];
-	const char *comm;
-
-	note->t_s = a->now_s;
-	note->pid = ev->id.tgid;
-	note->bytes = ev->anon_bytes + ev->swap_bytes + ev->shmem_bytes;
-	if (!note->bytes && w)
-		note->bytes = w->signal_bytes;
-	comm = ev->comm[0] ? ev->comm : w && w->proc ? w->proc->comm : "?";
-	clean__name(comm, strlen(comm), note->comm, sizeof(note->comm));
-	log_warn("OOM kill: '%s' (pid %u) with %" PRIu64 " MiB", note->comm, note->pid,
-		 note->bytes >> 20);
-}
 
 /* Below 6.9 the OOM event has a pid only. */
 struct by_pid {
@@ -522,7 +637,7 @@ void census__event(struct agent *a, const struct proc_event *ev)
 	struct watch *w = watch_of(a, &ev->id);
 
 	if (ev->kind == SEEP_EVENT_OOM) {
-		note_oom(a, ev, w);
+		coroner__oom(a, ev, w);
 		if (w)
 			w->end_reason = "OOM-killed";
 		return;

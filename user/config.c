@@ -18,6 +18,7 @@
 #include "config.h"
 #include "drill/drill.h"
 #include "out/ctl_proto.h"
+#include "who/kube.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define SPECS_MAX    32
@@ -41,6 +42,9 @@ static const struct config defaults = {
 	.inspect_limit_s = 900,
 	.drill_percent = 1,
 	.drill_targets = 2,
+	.host_root = "",
+	.kubelet_token_file = KUBE_TOKEN_FILE,
+	.kubelet_ca = KUBE_CA_FILE,
 };
 
 static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
@@ -90,6 +94,16 @@ static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
 		 "tell of incidents as Events of their pods, with the\npod's service account", NULL},
 		{"no-bpf", 0, OPTION_FLAG, NULL, &cfg->no_bpf,
 		 "poll /proc only, without BPF", NULL},
+		{"node-name", 0, OPTION_STRING, "NAME", &cfg->node_name,
+		 "what incidents call this node (default: its host name)", NULL},
+		{"host-root", 0, OPTION_STRING, "DIR", &cfg->host_root,
+		 "where the host's /run, /var/lib and /var/log are\nmounted, to read names of containers", NULL},
+		{"kubelet", 0, OPTION_STRING, "URL", &cfg->kubelet,
+		 "ask this kubelet for workloads and labels of pods,\nas https://10.0.0.7:10250 (default: nobody)", NULL},
+		{"kubelet-token-file", 0, OPTION_STRING, "FILE", &cfg->kubelet_token_file,
+		 "token to ask with (default: the service account's)", NULL},
+		{"kubelet-ca", 0, OPTION_STRING, "FILE|none", &cfg->kubelet_ca,
+		 "who signed the kubelet's certificate; none: it is not\nchecked (default: the service account's)", NULL},
 		{"verbose", 'v', OPTION_COUNT, NULL, &cfg->verbose,
 		 "log more, libbpf's messages too", NULL},
 		{0},

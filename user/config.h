@@ -36,6 +36,11 @@ struct config {
 	int kube_events;
 	const char *otlp, *otlp_header_file; /* metrics are pushed there; or NULL */
 	double otlp_interval_s;
+	const char *node_name;   /* NULL: the host's name */
+	const char *host_root;   /* before /run, /var/lib and /var/log, where runtimes keep names */
+	const char *kubelet;     /* https://HOST:PORT, or NULL: not asked */
+	const char *kubelet_token_file;
+	const char *kubelet_ca;  /* file, or "none" */
 	int verbose;
 	struct option_list include, exclude, no_drill_for; /* selectors, as they were written */
 	struct rules *rules;     /* what these and the file's sections come to */

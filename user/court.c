@@ -104,6 +104,10 @@ struct incident_object court__object_of(const struct agent *a, const struct watc
 		o.ns = (char *)cg->ns;
 		o.workload = (char *)cg->workload;
 		o.image = (char *)cg->image;
+		o.image_digest = (char *)cg->image_digest;
+		o.container_id = (char *)cg->container_id;
+		o.pod_uid = (char *)cg->pod_uid;
+		o.labels = (json_t *)cg->labels;
 	}
 	return o;
 }
@@ -343,6 +347,69 @@ void court__rekey(struct agent *a, const char *old_key, const struct watch *w)
 	char key[WATCH_KEY_LEN];
 
 	tracker__rekey(a->tracker, a->now_s, old_key, watch__key(w, key), &object);
+}
+
+static const struct incident *incident_of_cgroup(struct agent *a, const struct cgroup_info *cg,
+						 char ret_key[WATCH_KEY_LEN])
+{
+	struct series_key key;
+	struct series *s;
+
+	if (!cg)
+		return NULL;
+	key = series_key__cgroup(cg->path);
+	s = store__find(a->store, &key);
+	if (!s || !series__user(s))
+		return NULL;
+	return tracker__open_of(a->tracker, watch__key(series__user(s), ret_key));
+}
+
+struct culprit {
+	struct agent *a;
+	const struct cgroup_info *cgroup;
+	char *key;
+	const struct incident *found;
+};
+
+/* A process of the cgroup that has an open incident. */
+static void find_culprit(void *ctx, struct series *s)
+{
+	struct watch *w = series__user(s);
+	struct culprit *q = ctx;
+	char key[WATCH_KEY_LEN];
+	const struct incident *in;
+
+	if (q->found || !w || !watch__is_proc(w) || !w->detector || !w->proc || !w->proc->cgroup)
+		return;
+	if (w->proc->cgroup != q->cgroup && w->proc->cgroup->container_cgroup != q->cgroup &&
+	    w->proc->cgroup->pod_cgroup != q->cgroup)
+		return;
+	in = tracker__open_of(q->a->tracker, watch__key(w, key));
+	if (!in)
+		return;
+	q->found = in;
+	memcpy(q->key, key, sizeof(key));
+}
+
+const struct incident *court__incident_about(struct agent *a, const struct watch *w,
+					     char ret_key[WATCH_KEY_LEN])
+{
+	const struct incident *in = tracker__open_of(a->tracker, watch__key(w, ret_key));
+	const struct cgroup_info *cg = watch__is_proc(w) && w->proc ? w->proc->cgroup : w->cgroup;
+	struct culprit q = {.a = a, .cgroup = cg, .key = ret_key};
+
+	if (in || !cg || !tracker__open_cnt(a->tracker))
+		return in;
+	in = incident_of_cgroup(a, cg, ret_key);
+	if (!in)
+		in = incident_of_cgroup(a, cg->container_cgroup, ret_key);
+	if (!in)
+		in = incident_of_cgroup(a, cg->pod_cgroup, ret_key);
+	if (!in && !watch__is_proc(w)) {
+		store__foreach(a->store, find_culprit, &q);
+		in = q.found;
+	}
+	return in;
 }
 
 /* ---- the closer look --------------------------------------------------------------------- */

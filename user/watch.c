@@ -44,6 +44,10 @@ struct watch *watch__new(struct series *s, double now_s)
 	w->ended_s = NAN;
 	w->limit_bytes = UINT64_MAX;
 	w->headroom_bytes = UINT64_MAX;
+	w->own_limit_bytes = UINT64_MAX;
+	w->oom_kills = UINT64_MAX;
+	w->limit_hits = UINT64_MAX;
+	w->noted_s = NAN;
 	w->verdict = unknown(VERDICT_WARMING, 0);
 	series__set_user(s, w);
 	return w;

@@ -32,6 +32,13 @@ struct watch {
 	uint64_t signal_bytes;              /* what is judged */
 	uint64_t limit_bytes;               /* of the nearest limiting cgroup; UINT64_MAX = none */
 	uint64_t headroom_bytes;            /* until that limit, or until the node is full */
+	uint64_t own_limit_bytes;           /* cgroups: of itself; UINT64_MAX = none */
+	const char *limit_path;             /* whose limit that is; owned by who, NULL = none */
+	uint64_t cgroup_id;                 /* cgroups: inode of the directory, 0 = not known */
+	uint64_t oom_kills, limit_hits;     /* cgroups: counters when read last, UINT64_MAX = never */
+	uint64_t noted_kills, noted_hits;   /* ...and when last told of */
+	double noted_s;
+	unsigned restarts;                  /* joined into this history */
 	double low_bytes;                   /* lowest signal since it was first seen */
 	uint64_t cpu_ns;                    /* at the last poll */
 	double load;                        /* CPU share of one core since the last poll */
@@ -43,10 +50,10 @@ struct watch {
 	const char *end_reason;
 	uint64_t seen_seq;                  /* the poll that saw it last */
 	uint64_t read_rss_bytes;            /* cgroups: rss_bytes when the files were read last */
-	uint64_t identity;                  /* hash of what makes a restarted process the same */
+	uint64_t identity;                  /* hash of what makes a restarted process or container
+					     * the same; 0 = not known */
 	uint32_t uid, ppid, threads;
 	uint32_t procs;                     /* cgroups: processes in it */
-	uint64_t oom_kills, limit_hits;     /* cgroups: as the kernel counts them; UINT64_MAX = unknown */
 	uint32_t shmem_holders;             /* cgroups: ...of which have shared memory to speak of */
 	json_t *sites;                      /* what the drill found last, or NULL */
 	json_t *not_seen;                   /* what it could not see, or NULL */

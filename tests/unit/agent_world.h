@@ -158,6 +158,7 @@ static void world__down(struct world *w)
 {
 	struct agent *a = &w->a;
 
+	coroner__free(a);
 	journal__close(a->journal);
 	tracker__free(a->tracker);
 	history__close(a->history);

@@ -193,6 +193,11 @@ build/bench/alloc: build/bench/alloc.o $(CLOSER_OBJS) build/libseep.a
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
+build/bench/scale: build/bench/scale.o build/bench/overhead/loads.o \
+		build/bench/overhead/agent_run.o build/libseep.a
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
 build/bench/%: build/bench/%.o build/libseep.a
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@

@@ -174,10 +174,9 @@ void court__investigate(struct agent *a);
 void court__hear(void *ctx, const struct drill_result *r);
 /* The watch's object is gone for good. */
 void court__ended(struct agent *a, const struct watch *w, const char *reason);
-/* The open incident that tells of the watch: its own, or that of its container or pod. NULL: none.
- * ret_key is filled when there is one. */
-const struct incident *court__incident_about(struct agent *a, const struct watch *w,
-					     char ret_key[WATCH_KEY_LEN]);
+/* The open incident that tells of the watch: its own, or one of the cgroups above or of what is
+ * below it. NULL: none. */
+const struct incident *court__incident_about(struct agent *a, const struct watch *w);
 /* The watch goes on as another process or container: its incident, if any, goes with it. */
 void court__rekey(struct agent *a, const char *old_key, const struct watch *w);
 

@@ -56,6 +56,33 @@ void answer__where(json_t *o, const struct watch *w)
 						      json_null());
 }
 
+/* A pod's own cgroup; and a container that is in none. */
+static int is_pod(const struct watch *w)
+{
+	const struct cgroup_info *cg = w->cgroup;
+
+	return cg && (cg->pod_cgroup == cg || (cg->container_cgroup == cg && !cg->pod_cgroup));
+}
+
+/* Of a pod the worst that is said of it or of anything in it: what leaks may be one of several
+ * containers, or be restarted again and again. */
+static void set_verdict(struct agent *a, json_t *row, const struct watch *w)
+{
+	const struct incident *in = court__incident_about(a, w);
+	const struct verdict *v = &w->verdict;
+
+	if (in && is_pod(w) && v->state != VERDICT_LEAK)
+		v = &in->verdict;
+	set_num(row, "growth_bytes_per_hour",
+		v == &w->verdict ? watch__growth_per_hour(w, a->store, a->now_s) :
+				   v->slope_bytes_per_hour);
+	set_num(row, "time_to_limit_s", v->time_to_limit_s);
+	set_str(row, "verdict", verdict__state_name(v->state));
+	set_str(row, "class", verdict__class_name(v->class));
+	set_str(row, "reason", w->detector ? detector__reason(w->detector) : "flat");
+	set_str(row, "incident", in ? in->id : NULL);
+}
+
 static json_t *row_of(struct agent *a, const struct watch *w)
 {
 	int is_proc = watch__is_proc(w);
@@ -87,11 +114,7 @@ static json_t *row_of(struct agent *a, const struct watch *w)
 	set_u64(row, "headroom_bytes", w->headroom_bytes);
 	set_u64(row, "restarts", w->restarts);
 	json_object_set_new(row, "load", isnan(w->load) ? json_null() : json_real(w->load));
-	set_num(row, "growth_bytes_per_hour", watch__growth_per_hour(w, a->store, a->now_s));
-	set_num(row, "time_to_limit_s", w->verdict.time_to_limit_s);
-	set_str(row, "verdict", verdict__state_name(w->verdict.state));
-	set_str(row, "class", verdict__class_name(w->verdict.class));
-	set_str(row, "reason", w->detector ? detector__reason(w->detector) : "flat");
+	set_verdict(a, row, w);
 	json_object_set_new(row, "history", row_history(a, w));
 	return row;
 }
@@ -134,14 +157,6 @@ static double score_of(const struct watch *w)
 	if (score > 0 && isfinite(w->verdict.slope_bytes_per_hour))
 		score += w->verdict.slope_bytes_per_hour * 1024;
 	return score + w->rss_bytes;
-}
-
-/* A pod's own cgroup; and a container that is in none. */
-static int is_pod(const struct watch *w)
-{
-	const struct cgroup_info *cg = w->cgroup;
-
-	return cg && (cg->pod_cgroup == cg || (cg->container_cgroup == cg && !cg->pod_cgroup));
 }
 
 static int is_wanted(const struct choices *c, const struct watch *w)

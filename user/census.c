@@ -24,7 +24,7 @@
 #define SHMEM_OWNER_BYTES (1u << 20)
 #define CGROUP_MOVED_BYTES (64u << 10) /* its processes moved this far: read its files */
 #define CGROUP_READ_SHARE 360          /* ...or this share of the window passed */
-#define BACK_OFF_SHARE    24           /* of the window: a pod's container may take to restart */
+#define BACK_OFF_SHARE    12           /* of the window: a pod's container may take to restart */
 #define FNV_BASIS         0xcbf29ce484222325ULL
 
 double census__grace_s(const struct agent *a)

@@ -22,8 +22,7 @@
 /* What was known, as JSON; the sizes are those of the last poll. */
 static json_t *known_of(struct agent *a, const struct watch *w)
 {
-	char key[WATCH_KEY_LEN];
-	const struct incident *in = court__incident_about(a, w, key);
+	const struct incident *in = court__incident_about(a, w);
 	json_t *o = json_object();
 
 	set_u64(o, "rss_bytes", w->rss_bytes);
@@ -41,17 +40,18 @@ static json_t *known_of(struct agent *a, const struct watch *w)
 }
 
 static __attribute__((format(printf, 3, 4))) void tell(struct agent *a, const struct watch *w,
-							const char *fmt, ...)
+						       const char *fmt, ...)
 {
-	char key[WATCH_KEY_LEN], text[INCIDENT_TEXT_MAX];
+	const struct incident *in = court__incident_about(a, w);
+	char text[INCIDENT_TEXT_MAX];
 	va_list ap;
 
-	if (!court__incident_about(a, w, key))
+	if (!in)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	tracker__note(a->tracker, a->now_s, key, text);
+	tracker__note(a->tracker, a->now_s, in->id, text);
 }
 
 /* ---- OOM kills --------------------------------------------------------------------------- */
@@ -63,10 +63,27 @@ static void name_victim(struct oom_note *note, const struct proc_event *ev, cons
 	clean__name(comm, strnlen(comm, SEEP_COMM_LEN), note->comm, sizeof(note->comm));
 }
 
+/* "the container's limit of 50.0 MiB" */
+static void say_limit(const struct watch *w, char *text, size_t cap)
+{
+	const struct cgroup_info *cg = w->proc ? w->proc->cgroup : NULL;
+	char limit[16];
+
+	units__format_bytes(w->limit_bytes, limit, sizeof(limit));
+	if (w->limit_bytes == UINT64_MAX || !w->limit_path)
+		snprintf(text, cap, "no cgroup limit");
+	else if (cg && cg->container_cgroup && !strcmp(cg->container_cgroup->path, w->limit_path))
+		snprintf(text, cap, "the container's limit of %s", limit);
+	else if (cg && cg->pod_cgroup && !strcmp(cg->pod_cgroup->path, w->limit_path))
+		snprintf(text, cap, "the pod's limit of %s", limit);
+	else
+		snprintf(text, cap, "the limit of %s of '%.400s'", limit, w->limit_path);
+}
+
 void coroner__oom(struct agent *a, const struct proc_event *ev, const struct watch *w)
 {
 	struct oom_note *note = &a->ooms[a->oom_cnt++ % OOM_MAX];
-	char size[16], limit[16];
+	char size[16], limit[512];
 
 	json_decref(note->known);
 	*note = (struct oom_note){.t_s = a->now_s, .pid = ev->id.tgid};
@@ -79,14 +96,8 @@ void coroner__oom(struct agent *a, const struct proc_event *ev, const struct wat
 	log_warn("OOM kill: '%s' (pid %u) with %s", note->comm, note->pid, size);
 	if (!w)
 		return;
-	if (w->limit_bytes != UINT64_MAX)
-		tell(a, w, "OOM-killed: '%s' (PID %u) with %s, under the limit of %s of '%s'",
-		     note->comm, note->pid, size,
-		     units__format_bytes(w->limit_bytes, limit, sizeof(limit)),
-		     w->limit_path ? w->limit_path : "?");
-	else
-		tell(a, w, "OOM-killed: '%s' (PID %u) with %s, no cgroup limit", note->comm,
-		     note->pid, size);
+	say_limit(w, limit, sizeof(limit));
+	tell(a, w, "OOM-killed: '%s' (PID %u) with %s, %s", note->comm, note->pid, size, limit);
 }
 
 /* ---- limits ------------------------------------------------------------------------------ */
@@ -106,9 +117,12 @@ static void note_limit(struct agent *a, struct watch *w)
 	w->noted_s = a->now_s;
 	w->noted_hits = w->limit_hits;
 	w->noted_kills = w->oom_kills;
-	tell(a, w, "the limit of %s of '%s' was hit %" PRIu64 " times, with %" PRIu64 " OOM kills",
-	     units__format_bytes(w->own_limit_bytes, limit, sizeof(limit)), w->path, note->hits,
-	     note->kills);
+	units__format_bytes(w->own_limit_bytes, limit, sizeof(limit));
+	if (note->kills)
+		tell(a, w, "the limit of %s was hit %" PRIu64 " times, with %" PRIu64 " OOM kills",
+		     limit, note->hits, note->kills);
+	else
+		tell(a, w, "the limit of %s was hit %" PRIu64 " times", limit, note->hits);
 }
 
 /* Counters start anew with the cgroup; what they stood at when first seen is not ours to tell. */

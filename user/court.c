@@ -27,6 +27,7 @@ struct explain {
 	struct agent *a;
 	const struct watch *cgroup;
 	double most_bytes; /* growth of the fastest growing part of it */
+	double told_bytes; /* and of the part of which most is told in an open incident */
 };
 
 /* Growth since `since_s`, from the lowest point near it to now. */
@@ -71,12 +72,28 @@ static void explain_by(void *ctx, struct series *s)
 		e->most_bytes = grown;
 }
 
+static void explain_by_incident(void *ctx, const struct incident *in)
+{
+	struct explain *e = ctx;
+	const char *cgroup = e->cgroup->cgroup->path;
+	size_t len = strlen(cgroup);
+
+	if (!in->object.cgroup || strncmp(in->object.cgroup, cgroup, len) ||
+	    (in->object.cgroup[len] && in->object.cgroup[len] != '/'))
+		return;
+	if (in->verdict.growth_bytes > e->told_bytes)
+		e->told_bytes = in->verdict.growth_bytes;
+}
+
+/* Right after a restart nothing in it has grown: then what is already told counts. */
 static int is_explained(struct agent *a, const struct watch *w)
 {
 	struct explain e = {.a = a, .cgroup = w};
 
 	store__foreach(a->store, explain_by, &e);
-	return e.most_bytes >= EXPLAINED_SHARE * growth_since(a, w, w->verdict.since_s);
+	tracker__foreach_open(a->tracker, explain_by_incident, &e);
+	return e.most_bytes >= EXPLAINED_SHARE * growth_since(a, w, w->verdict.since_s) ||
+	       e.told_bytes >= EXPLAINED_SHARE * w->verdict.growth_bytes;
 }
 
 /* ---- the report -------------------------------------------------------------------------- */
@@ -349,67 +366,42 @@ void court__rekey(struct agent *a, const char *old_key, const struct watch *w)
 	tracker__rekey(a->tracker, a->now_s, old_key, watch__key(w, key), &object);
 }
 
-static const struct incident *incident_of_cgroup(struct agent *a, const struct cgroup_info *cg,
-						 char ret_key[WATCH_KEY_LEN])
-{
-	struct series_key key;
-	struct series *s;
-
-	if (!cg)
-		return NULL;
-	key = series_key__cgroup(cg->path);
-	s = store__find(a->store, &key);
-	if (!s || !series__user(s))
-		return NULL;
-	return tracker__open_of(a->tracker, watch__key(series__user(s), ret_key));
-}
-
-struct culprit {
-	struct agent *a;
-	const struct cgroup_info *cgroup;
-	char *key;
+struct kinship {
+	const char *cgroup;
 	const struct incident *found;
 };
 
-/* A process of the cgroup that has an open incident. */
-static void find_culprit(void *ctx, struct series *s)
+/* One is the other, or is above it. */
+static int is_kin(const char *a, const char *b)
 {
-	struct watch *w = series__user(s);
-	struct culprit *q = ctx;
-	char key[WATCH_KEY_LEN];
-	const struct incident *in;
+	size_t len_a = strlen(a), len_b = strlen(b), len = len_a < len_b ? len_a : len_b;
+	const char *longer = len_a < len_b ? b : a;
 
-	if (q->found || !w || !watch__is_proc(w) || !w->detector || !w->proc || !w->proc->cgroup)
-		return;
-	if (w->proc->cgroup != q->cgroup && w->proc->cgroup->container_cgroup != q->cgroup &&
-	    w->proc->cgroup->pod_cgroup != q->cgroup)
-		return;
-	in = tracker__open_of(q->a->tracker, watch__key(w, key));
-	if (!in)
-		return;
-	q->found = in;
-	memcpy(q->key, key, sizeof(key));
+	return !strncmp(a, b, len) && (!longer[len] || longer[len] == '/');
 }
 
-const struct incident *court__incident_about(struct agent *a, const struct watch *w,
-					     char ret_key[WATCH_KEY_LEN])
+/* Of several the one that is further down: nearer to what leaks. */
+static void find_kin(void *ctx, const struct incident *in)
 {
-	const struct incident *in = tracker__open_of(a->tracker, watch__key(w, ret_key));
-	const struct cgroup_info *cg = watch__is_proc(w) && w->proc ? w->proc->cgroup : w->cgroup;
-	struct culprit q = {.a = a, .cgroup = cg, .key = ret_key};
+	struct kinship *q = ctx;
 
-	if (in || !cg || !tracker__open_cnt(a->tracker))
-		return in;
-	in = incident_of_cgroup(a, cg, ret_key);
-	if (!in)
-		in = incident_of_cgroup(a, cg->container_cgroup, ret_key);
-	if (!in)
-		in = incident_of_cgroup(a, cg->pod_cgroup, ret_key);
-	if (!in && !watch__is_proc(w)) {
-		store__foreach(a->store, find_culprit, &q);
-		in = q.found;
-	}
-	return in;
+	if (!in->object.cgroup || !is_kin(in->object.cgroup, q->cgroup))
+		return;
+	if (!q->found || strlen(in->object.cgroup) > strlen(q->found->object.cgroup))
+		q->found = in;
+}
+
+const struct incident *court__incident_about(struct agent *a, const struct watch *w)
+{
+	const struct cgroup_info *cg = watch__is_proc(w) && w->proc ? w->proc->cgroup : w->cgroup;
+	struct kinship q = {.cgroup = w->path ? w->path : cg ? cg->path : NULL};
+	const struct incident *own;
+	char key[WATCH_KEY_LEN];
+
+	own = tracker__open_of(a->tracker, watch__key(w, key));
+	if (!own && q.cgroup && strcmp(q.cgroup, "/"))
+		tracker__foreach_open(a->tracker, find_kin, &q);
+	return own ? own : q.found;
 }
 
 /* ---- the closer look --------------------------------------------------------------------- */

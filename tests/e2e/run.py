@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """run.py - the end-to-end ring: the real agent and command line beside real programs.
 
-    tests/e2e/run.sh [cli] [agent] [trace] [peers] [metrics] [notify] [leaks]
+    tests/e2e/run.sh [cli] [agent] [trace] [peers] [metrics] [notify] [leaks] [pods]
 
 cli     cli.cases: one command each, what it prints and returns
 agent   agent_cases.py: SIGKILL, bad state, bad clients
@@ -10,6 +10,7 @@ peers   peer_cases.py: `seep trace` on servers and tools from Debian, which do n
 metrics metrics_cases.py: a leak becomes an alert in real Prometheus and Alertmanager
 notify  notify_cases.py: an incident reaches a webhook, Alertmanager and a command
 leaks   programs.cases: the leaks, and only they, become incidents
+pods    pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, which workload
 
 What needs no quiet of its own runs at the same time. Prints a line for each case, and as the last
 line "N passed, N failed, N skipped"; exits 1 when a case failed.
@@ -25,10 +26,11 @@ import leak_cases
 import metrics_cases
 import notify_cases
 import peer_cases
+import pod_cases
 import trace_cases
 from harness import SEEP, Agent, Results, scratch_directory
 
-GROUPS = ("cli", "agent", "trace", "peers", "metrics", "notify", "leaks")
+GROUPS = ("cli", "agent", "trace", "peers", "metrics", "notify", "leaks", "pods")
 
 
 def in_background(target, *args):
@@ -62,6 +64,8 @@ def run_with_agents(results, directory, groups):
             if "notify" in groups:
                 threads.append(in_background(notify_cases.run_all, results,
                                              directory / "notify"))
+            if "pods" in groups:
+                threads.append(in_background(pod_cases.run_all, results, directory / "pods"))
             if "leaks" in groups:
                 leak_cases.run_all(results, directory, scene, agent)
             for thread in threads:
@@ -79,7 +83,8 @@ def main():
         if not SEEP.exists():
             results.add("FAIL", "e2e", f"{SEEP} is not built")
         elif os.geteuid() != 0:
-            results.add("skip", "agent, trace, peers, metrics, notify, leaks", "the agent needs root")
+            results.add("skip", "agent, trace, peers, metrics, notify, leaks, pods",
+                        "the agent needs root")
             if "cli" in groups:
                 cli_cases.run_all(results, directory / "cli", None)
         else:

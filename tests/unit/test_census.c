@@ -277,6 +277,127 @@ static void test_limbo_is_bounded(void **state)
 	assert_int_equal(w->a.limbo_dropped, 3);
 }
 
+/* ---- pods -------------------------------------------------------------------------------- */
+
+#define POD_UID  "12345678-9abc-def0-1234-56789abcdef0"
+#define POD_PATH "/kubepods/pod" POD_UID
+#define ID_A     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ID_B     "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static void put_container(struct world *w, const char *id, const char *name)
+{
+	char rel[PATH_MAX];
+
+	snprintf(rel, sizeof(rel),
+		 "run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/config.json", id);
+	world__put(w, rel, "{\"annotations\":{\"io.kubernetes.cri.container-name\":\"%s\","
+			   "\"io.kubernetes.cri.sandbox-name\":\"web-0\","
+			   "\"io.kubernetes.cri.sandbox-namespace\":\"shop\"}}", name);
+	snprintf(rel, sizeof(rel), POD_PATH "/%s", id);
+	world__cgroup(w, POD_PATH, 4 * MIB, "104857600");
+	world__cgroup(w, rel, 4 * MIB, "52428800");
+}
+
+static void test_pod_is_watched(void **state)
+{
+	struct proc_sample s = sized(100, "web", 4 * MIB);
+	struct world *w = *state;
+	struct watch *pod;
+
+	put_container(w, ID_A, "web");
+	world__proc(w, 100, "web", POD_PATH "/" ID_A "/worker");
+	world__tick(w, &s, 1);
+	assert_int_equal(w->a.cgroups, 3);
+	pod = world__cgroup_watch(w, POD_PATH);
+	assert_int_equal(pod->procs, 1);
+	assert_int_equal(pod->own_limit_bytes, 100 * MIB);
+	assert_string_equal(pod->cgroup->pod, "web-0");
+	assert_int_equal(world__cgroup_watch(w, POD_PATH "/" ID_A)->procs, 1);
+	assert_int_equal(world__cgroup_watch(w, POD_PATH "/" ID_A)->limit_bytes, 50 * MIB);
+	assert_string_equal(world__watch(w, 100)->limit_path, POD_PATH "/" ID_A);
+}
+
+/* A process in a container that ends; the same container comes back under another id. */
+static struct watch *restart_container(struct world *w, const char *name)
+{
+	struct proc_sample s = sized(100, "web", 10 * MIB);
+	struct watch *container;
+
+	put_container(w, ID_A, "web");
+	world__proc(w, 100, "web", POD_PATH "/" ID_A);
+	world__tick(w, &s, 1);
+	s.anon_bytes += 4 * MIB;
+	world__tick(w, &s, 1);
+	container = world__cgroup_watch(w, POD_PATH "/" ID_A);
+	world__idle(w, 8); /* longer than a process waits by itself */
+	put_container(w, ID_B, name);
+	world__proc(w, 200, "web", POD_PATH "/" ID_B);
+	s = sized(200, "web", 8 * MIB);
+	world__tick(w, &s, 1);
+	return container;
+}
+
+static void test_restarted_container_goes_on(void **state)
+{
+	struct world *w = *state;
+	struct watch *container = restart_container(w, "web");
+
+	assert_ptr_equal(world__cgroup_watch(w, POD_PATH "/" ID_B), container);
+	assert_string_equal(container->path, POD_PATH "/" ID_B);
+	assert_int_equal(container->restarts, 1);
+	assert_int_equal(world__points(w, container), 3);
+	assert_null(world__watch(w, 100));
+	assert_int_equal(world__watch(w, 200)->restarts, 1);
+	assert_int_equal(world__points(w, world__watch(w, 200)), 3);
+}
+
+static void test_sidecar_carries_nothing_on(void **state)
+{
+	struct world *w = *state;
+	struct watch *container = restart_container(w, "sidecar");
+
+	assert_ptr_not_equal(world__cgroup_watch(w, POD_PATH "/" ID_B), container);
+	assert_int_equal(world__watch(w, 200)->restarts, 0);
+	assert_int_equal(world__points(w, world__watch(w, 200)), 1);
+}
+
+/* Two of the same name at once are two containers, whatever somebody wrote there. */
+static void test_living_container_keeps_its_own(void **state)
+{
+	struct proc_sample s[] = {sized(100, "web", 4 * MIB), sized(200, "web", 8 * MIB)};
+	struct world *w = *state;
+
+	put_container(w, ID_A, "web");
+	put_container(w, ID_B, "web");
+	world__proc(w, 100, "web", POD_PATH "/" ID_A);
+	world__proc(w, 200, "web", POD_PATH "/" ID_B);
+	world__tick(w, s, 1);
+	world__tick(w, s, 2);
+	assert_ptr_not_equal(world__cgroup_watch(w, POD_PATH "/" ID_A),
+			     world__cgroup_watch(w, POD_PATH "/" ID_B));
+}
+
+/* The pod is deleted: nobody will come back. */
+static void test_deleted_pod_ends_sooner(void **state)
+{
+	struct proc_sample s = sized(100, "web", 10 * MIB);
+	char path[PATH_MAX], gone[PATH_MAX];
+	struct world *w = *state;
+
+	put_container(w, ID_A, "web");
+	world__proc(w, 100, "web", POD_PATH "/" ID_A);
+	world__tick(w, &s, 1);
+	s.anon_bytes += 4 * MIB;
+	world__tick(w, &s, 1);
+	world__idle(w, census__grace_s(&w->a) + 2);
+	assert_non_null(world__watch(w, 100));
+	snprintf(path, sizeof(path), "%s/cg" POD_PATH, w->dir);
+	snprintf(gone, sizeof(gone), "%s/gone", w->dir);
+	assert_int_equal(rename(path, gone), 0);
+	world__idle(w, 1);
+	assert_null(world__watch(w, 100));
+}
+
 /* ---- events ------------------------------------------------------------------------------ */
 
 static void test_events(void **state)
@@ -292,6 +413,8 @@ static void test_events(void **state)
 	assert_int_equal(w->a.oom_cnt, 1);
 	assert_int_equal(w->a.ooms[0].bytes, 7 * MIB);
 	assert_null(strchr(w->a.ooms[0].comm, '\x1b'));
+	assert_string_equal(json_string_value(json_object_get(w->a.ooms[0].known, "cgroup")),
+			    "/app");
 	ev = (struct proc_event){.kind = SEEP_EVENT_EXIT, .id = s.id};
 	census__event(&w->a, &ev);
 	assert_string_equal(world__watch(w, 100)->end_reason, "OOM-killed");
@@ -506,6 +629,11 @@ int main(void)
 		WORLD_TEST(test_another_program_carries_nothing_on),
 		WORLD_TEST(test_back_from_limbo),
 		WORLD_TEST(test_limbo_is_bounded),
+		WORLD_TEST(test_pod_is_watched),
+		WORLD_TEST(test_restarted_container_goes_on),
+		WORLD_TEST(test_sidecar_carries_nothing_on),
+		WORLD_TEST(test_living_container_keeps_its_own),
+		WORLD_TEST(test_deleted_pod_ends_sooner),
 		WORLD_TEST(test_events),
 		cmocka_unit_test_setup_teardown(test_eviction, world__setup_small,
 						world__teardown),

@@ -1244,6 +1244,134 @@ static void test_bundle_hostile(void **state)
 	assert_string_equal(cg->pod_uid, "aaaaaaaa-9abc-def0-1234-56789abcdef0");
 }
 
+/* ---- names from the kubelet's logs ---- */
+
+#define POD_CGROUP "/kubepods/burstable/pod" UID
+
+static void put_logs(struct env *e)
+{
+	put(e, "var/log/pods/shop_api-7d4-x2x_" UID "/api/0.log", "x");
+	put(e, "var/log/containers/api-7d4-x2x_shop_api-" ID ".log", "x");
+}
+
+static void test_log_names(void **state)
+{
+	struct env *e = *state;
+	const struct cgroup_info *cg;
+
+	put_logs(e);
+	cg = container_at(e, POD_CGROUP "/" ID);
+	assert_null(cg->runtime);
+	assert_api(cg);
+	assert_int_equal(cg->is_named, 1);
+}
+
+/* The pod's own cgroup has a name as well, and both know each other. */
+static void test_pod_cgroup(void **state)
+{
+	struct env *e = *state;
+	const struct cgroup_info *cg, *pod;
+
+	put(e, CRI, "%s", cri_config);
+	cg = container_at(e, POD_CGROUP "/" ID "/worker/7");
+	pod = cg->pod_cgroup;
+	assert_non_null(pod);
+	assert_string_equal(pod->path, POD_CGROUP);
+	assert_string_equal(pod->pod, "api-7d4-x2x");
+	assert_string_equal(pod->ns, "shop");
+	assert_null(pod->container);
+	assert_ptr_equal(pod->pod_cgroup, pod);
+	assert_null(pod->container_cgroup);
+	assert_string_equal(cg->container_cgroup->path, POD_CGROUP "/" ID);
+	assert_ptr_equal(cg->container_cgroup->pod_cgroup, pod);
+	assert_api(cg);
+	assert_null(who__cgroup_by_path(e->who, "/kubepods/burstable")->pod_cgroup);
+}
+
+/* Logs that come after the container are found by the next look. */
+static void test_log_names_late(void **state)
+{
+	struct env *e = *state;
+	const struct cgroup_info *cg = container_at(e, POD_CGROUP "/" ID);
+
+	assert_string_equal(cg->container, SHORT);
+	assert_int_equal(cg->is_named, 0);
+	put_logs(e);
+	who__expire(e->who);
+	assert_api(cg);
+}
+
+/* A pod's only container can be told from its directory alone; its sandbox is not it. */
+static void test_only_container(void **state)
+{
+	struct seep_task_id pause = task(8);
+	struct env *e = *state;
+	const struct cgroup_info *cg;
+
+	put(e, "var/log/pods/shop_api-7d4-x2x_" UID "/api/0.log", "x");
+	assert_api(container_at(e, POD_CGROUP "/" ID));
+	put_v2_mem(e, "cg" POD_CGROUP "/" ID2, "max", 0, "anon 1\n");
+	put_proc(e, 8, "pause", "0::" POD_CGROUP "/" ID2 "\n");
+	cg = who__process(e->who, &pause, 0, "pause")->cgroup;
+	assert_string_equal(cg->container, "fedcba987654");
+	assert_string_equal(cg->pod, "api-7d4-x2x");
+}
+
+static void test_several_containers(void **state)
+{
+	struct env *e = *state;
+
+	put(e, "var/log/pods/shop_api-7d4-x2x_" UID "/api/0.log", "x");
+	put(e, "var/log/pods/shop_api-7d4-x2x_" UID "/sidecar/0.log", "x");
+	assert_string_equal(container_at(e, POD_CGROUP "/" ID)->container, SHORT);
+}
+
+static void test_log_names_hostile(void **state)
+{
+	static const char *const names[] = {
+		"_" UID, "__" UID, "shop_api", "shop_api_x_" UID, "_api_" UID, "shop__" UID,
+		"shop_api_" UID UID, "shop_api_../../etc",
+	};
+	struct env *e = *state;
+	const struct cgroup_info *cg;
+	char path[PATH_MAX], rel[300];
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(rel, sizeof(rel), "var/log/pods/%s/api", names[i]);
+		put_dir(e, rel);
+	}
+	put(e, "var/log/containers/-" ID ".log", "x");
+	put(e, "var/log/containers/" ID ".log", "x");
+	put(e, "var/log/containers/a_b_c-" ID2 ".log", "x");
+	cg = container_at(e, POD_CGROUP "/" ID);
+	assert_null(cg->pod);
+	assert_null(cg->ns);
+	assert_string_equal(cg->container, SHORT);
+	/* a link is not followed, whatever it leads to */
+	take(e, "var/log/pods");
+	at(path, e, "var/log/pods");
+	put(e, "elsewhere/shop_api_" UID "/api/0.log", "x");
+	assert_int_equal(symlink("../../elsewhere", path), 0);
+	who__expire(e->who);
+	assert_null(cg->pod);
+}
+
+static void test_sandbox(void **state)
+{
+	struct env *e = *state;
+	const struct cgroup_info *cg;
+
+	put(e, CRI, "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\","
+		    "\"io.kubernetes.cri.container-name\":\"POD\","
+		    "\"io.kubernetes.cri.sandbox-name\":\"api-7d4-x2x\"}}");
+	put(e, "var/log/pods/shop_api-7d4-x2x_" UID "/api/0.log", "x");
+	cg = container_at(e, POD_CGROUP "/" ID);
+	assert_string_equal(cg->container, SHORT);
+	assert_int_equal(cg->is_named, 0);
+	assert_string_equal(cg->pod, "api-7d4-x2x");
+}
+
 /* ---- the real system ---- */
 
 static void test_real(void **state)
@@ -1346,6 +1474,8 @@ int main(void)
 		T(test_bundle_huge),
 		T(test_bundle_garbled),
 		T(test_bundle_hostile),
+		T(test_log_names), T(test_pod_cgroup), T(test_log_names_late), T(test_only_container),
+		T(test_several_containers), T(test_log_names_hostile), T(test_sandbox),
 		T(test_real),
 		T(test_real_start),
 	};

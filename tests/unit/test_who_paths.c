@@ -38,7 +38,22 @@ static const struct row {
 	{"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_
 	 ".slice/docker-" ID ".scope", "docker", ID, UID},
 	{"/kubepods.slice/kubepods-pod" HASH ".slice/libpod-" ID ".scope", "podman", ID, HASH},
+	{"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" HASH
+	 ".slice/cri-containerd-" ID ".scope", "containerd", ID, HASH},
+	{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_
+	 ".slice/crio-" ID ".scope/container", "cri-o", ID, UID},
+	{"/kubepods.slice/kubepods-pod" UID_ ".slice", NULL, "", UID},
+	/* k3s and rke2, alone and with the kubelet below their own service */
+	{"/kubepods/besteffort/pod" UID "/" ID "/init", NULL, ID, UID},
+	{"/system.slice/k3s.service/kubepods/burstable/pod" UID "/" ID, NULL, ID, UID},
+	{"/system.slice/rke2-server.service/kubepods.slice/kubepods-pod" UID_
+	 ".slice/cri-containerd-" ID ".scope", "containerd", ID, UID},
 	/* kind: a node in a container */
+	{"/docker/" ID2 "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/"
+	 "kubelet-kubepods-burstable-pod" UID_ ".slice/cri-containerd-" ID ".scope", "containerd",
+	 ID, UID},
+	{"/machine.slice/libpod-" ID2 ".scope/container/kubelet.slice/kubelet-kubepods.slice/"
+	 "kubelet-kubepods-pod" UID_ ".slice/cri-containerd-" ID ".scope", "containerd", ID, UID},
 	{"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/"
 	 "kubelet-kubepods-besteffort-pod" UID_ ".slice/cri-containerd-" ID ".scope",
 	 "containerd", ID, UID},
@@ -60,6 +75,13 @@ static const struct row {
 	{"/machine.slice/libpod-" ID ".scope/container", "podman", ID, ""},
 	{"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID
 	 ".scope/container", "podman", ID, ""},
+	{"/machine.slice/machine-libpod_pod_" ID2 ".slice/libpod-" ID ".scope/container", "podman",
+	 ID, ""},
+	{"/user.slice/user-1000.slice/user@1000.service/user.slice/user-libpod_pod_" ID2
+	 ".slice/libpod-" ID ".scope/container", "podman", ID, ""},
+	{"/user.slice/user-1000.slice/user@1000.service/app.slice/docker-" ID ".scope", "docker", ID,
+	 ""},
+	{"/kubepods/burstable/pod" UID "/libpod-" ID, "podman", ID, UID},
 	{"/libpod_parent/libpod-" ID, "podman", ID, ""},
 	{"/libpod_parent/" ID2 "/libpod-" ID, "podman", ID, ""},
 	{"/system.slice/web.service/libpod-payload-" ID, "podman", ID, ""},
@@ -76,6 +98,8 @@ static const struct row {
 	/* relative to a cgroup namespace */
 	{"/../../pod" UID "/" ID, NULL, ID, UID},
 	{"/../cri-containerd-" ID ".scope", "containerd", ID, ""},
+	{"/../../../kubepods-pod" UID_ ".slice/crio-" ID ".scope", "cri-o", ID, UID},
+	{"/..", NULL, "", ""},
 	/* monitors are not containers, but belong to the pod */
 	{"/kubepods.slice/kubepods-pod" UID_ ".slice/crio-conmon-" ID ".scope", NULL, "", UID},
 	{"/machine.slice/libpod-conmon-" ID ".scope", NULL, "", ""},
@@ -109,6 +133,12 @@ static const struct row {
 	{"/kubepods/pod12345678/9abc-def0-1234-56789abcdef0/" ID, NULL, ID, ""},
 	{"/kubepods/pod" UID "\n/" ID, NULL, ID, ""},
 	{"/docker/\xff\xfe" ID, NULL, "", ""},
+	{"/docker/\x1b[2J-" ID, NULL, ID, ""},
+	{"/lxc.payload.a/lxc.payload.b", "lxc", "", ""},
+	{"/kubepods/pod" UID "/pod" HASH "/" ID, NULL, ID, HASH},
+	{"/kubepods/pod" UID "/x/docker-" ID2 ".scope/" ID, NULL, ID, UID},
+	{"/pod-" UID "/" ID, NULL, ID, ""},
+	{"/kubepods/pod" UID_ "/" ID "/../..", NULL, ID, UID},
 };
 
 static void test_row(void **state)

@@ -78,6 +78,21 @@ static void where_cell(struct table *t, const json_t *row, const char *path,
 	table__cell(t, PAINT_PLAIN, field__str(row, path, field__str(row, "cgroup", "-")));
 }
 
+/* A container without a pod stands for one. */
+static void pod_cell(struct table *t, const json_t *row, const char *path, const struct frame *f)
+{
+	(void)f;
+	table__cell(t, PAINT_PLAIN, field__str(row, path, field__str(row, "container", "-")));
+}
+
+static void time_cell(struct table *t, const json_t *row, const char *path, const struct frame *f)
+{
+	char text[FIELD_TEXT];
+
+	(void)f;
+	table__cell(t, PAINT_PLAIN, field__duration(row, path, text));
+}
+
 static void spark_cell(struct table *t, const json_t *row, const char *path,
 		       const struct frame *f)
 {
@@ -117,13 +132,14 @@ static const struct {
 	{IN_CGROUP, text_cell, "cgroup", {.title = "CGROUP", .clip = CLIP_HEAD, .min_width = 16}},
 	{IN_CGROUP, text_cell, "container", {.title = "CONTAINER", .min_width = 9, .drop = 3}},
 	{IN_POD, text_cell, "namespace", {.title = "NAMESPACE", .min_width = 6, .drop = 4}},
-	{IN_POD, text_cell, "pod", {.title = "POD", .min_width = 12}},
+	{IN_POD, pod_cell, "pod", {.title = "POD", .min_width = 12}},
 	{IN_POD, text_cell, "workload", {.title = "WORKLOAD", .min_width = 8, .drop = 3}},
 	{IN_ALL, bytes_cell, "rss_bytes", {.title = "RSS", .align = ALIGN_RIGHT, .drop = 2}},
 	{IN_ALL, bytes_cell, "anon_bytes", {.title = "ANON", .align = ALIGN_RIGHT}},
 	{IN_ALL, bytes_cell, "swap_bytes", {.title = "SWAP", .align = ALIGN_RIGHT, .drop = 6}},
 	{IN_ALL, bytes_cell, "limit_bytes", {.title = "LIMIT", .align = ALIGN_RIGHT, .drop = 5}},
 	{IN_ALL, bytes_cell, "growth_bytes_per_hour", {.title = "GROWTH/h", .align = ALIGN_RIGHT}},
+	{IN_POD, time_cell, "time_to_limit_s", {.title = "TO LIMIT", .align = ALIGN_RIGHT, .drop = 7}},
 	{IN_ALL, spark_cell, "history", {.title = "HISTORY", .drop = 1}},
 	{IN_ALL, verdict_cell, "verdict", {.title = "VERDICT"}},
 };

@@ -23,10 +23,10 @@
 #include "../base/fs.h"
 #include "kube.h"
 
-#define TOKEN_CAP	 (16 << 10)
-#define CONNECT_SHARE	 4 /* of the timeout: to connect */
+#define TOKEN_CAP	  (16 << 10)
+#define CONNECT_SHARE	  4 /* of the timeout: to connect */
 #define DEFAULT_REFRESH_S 60
-#define DEFAULT_GAP_S	 10
+#define DEFAULT_GAP_S	  10
 #define DEFAULT_TIMEOUT_S 20
 
 struct kube {
@@ -102,8 +102,10 @@ static int read_token(struct request *r, char *header, size_t cap)
 	memcpy(header, bearer, len);
 	n = fs__read(r->kube->token_file, header + len, cap - len);
 	if (n < 0)
-		return fail(r, "the token '%.100s' cannot be read: %s; mount the service account's "
-			    "token or give --kubelet-token-file", r->kube->token_file, strerror(-n));
+		return fail(r,
+			    "the token '%.100s' cannot be read: %s; mount the service account's "
+			    "token or give --kubelet-token-file",
+			    r->kube->token_file, strerror(-n));
 	/* a line break would begin another header */
 	header[len + strcspn(header + len, "\r\n ")] = '\0';
 	if (!header[len])
@@ -143,11 +145,15 @@ static int explain_transfer(struct request *r, CURLcode code, const char *error)
 
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
-		return fail(r, "its certificate is not trusted: %.120s; give the authority that "
-			    "signed it by --kubelet-ca", text);
+		return fail(r,
+			    "its certificate is not trusted: %.120s; give the authority that "
+			    "signed it by --kubelet-ca",
+			    text);
 	case CURLE_SSL_CACERT_BADFILE:
-		return fail(r, "the authority's certificate '%.100s' cannot be read; give "
-			    "--kubelet-ca", r->kube->ca_file);
+		return fail(r,
+			    "the authority's certificate '%.100s' cannot be read; give "
+			    "--kubelet-ca",
+			    r->kube->ca_file);
 	case CURLE_OPERATION_TIMEDOUT:
 		return fail(r, "no whole answer in time: %.150s", text);
 	default:
@@ -159,11 +165,13 @@ static int explain_code(struct request *r, long code)
 {
 	switch (code) {
 	case 401:
-		return fail(r, "401: it does not accept the token '%.100s'; is it a service "
-			    "account's of this cluster?", r->kube->token_file);
+		return fail(r,
+			    "401: it does not accept the token '%.100s'; is it a service "
+			    "account's of this cluster?",
+			    r->kube->token_file);
 	case 403:
 		return fail(r, "403: the token's account may not read pods; grant it `get` on "
-			    "nodes/pods");
+			       "nodes/pods");
 	default:
 		return fail(r, "it answers %ld to /pods", code);
 	}

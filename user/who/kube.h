@@ -20,12 +20,12 @@
 #define KUBE_WHY_CAP	256
 
 struct kube_cfg {
-	const char *url;        /* "https://10.0.0.7:10250" */
+	const char *url;	/* "https://10.0.0.7:10250" */
 	const char *token_file; /* default KUBE_TOKEN_FILE */
-	const char *ca_file;    /* default KUBE_CA_FILE; "none": the certificate is not checked */
-	double refresh_s;       /* default 60: asked so often anyway */
-	double gap_s;           /* default 10: never more often, whoever wants */
-	double timeout_s;       /* default 20: for a whole request */
+	const char *ca_file;	/* default KUBE_CA_FILE; "none": the certificate is not checked */
+	double refresh_s;	/* default 60: asked so often anyway */
+	double gap_s;		/* default 10: never more often, whoever wants */
+	double timeout_s;	/* default 20: for a whole request */
 };
 
 struct kube;

@@ -18,12 +18,12 @@
 #include "clean.h"
 #include "kube_list.h"
 
-#define KEY_CAP       16  /* of the top level's keys only "items" matters */
-#define LABEL_CAP     318 /* prefix of 253, '/', name of 63 */
-#define VALUE_CAP     64
-#define ITEM_DEPTH    2   /* { "items": [ */
-#define SCHEDULE_MIN  8   /* digits at the end of a CronJob's job: minutes since 1970, */
-#define SCHEDULE_MAX  10  /* or seconds before Kubernetes 1.21 */
+#define KEY_CAP	     16	 /* of the top level's keys only "items" matters */
+#define LABEL_CAP    318 /* prefix of 253, '/', name of 63 */
+#define VALUE_CAP    64
+#define ITEM_DEPTH   2	/* { "items": [ */
+#define SCHEDULE_MIN 8	/* digits at the end of a CronJob's job: minutes since 1970, */
+#define SCHEDULE_MAX 10 /* or seconds before Kubernetes 1.21 */
 
 struct kube_container {
 	char id[CONTAINER_ID_CAP];
@@ -79,9 +79,9 @@ static uint64_t parse_quantity(const char *text)
 		const char *suffix;
 		double factor;
 	} units[] = {
-		{"", 1},       {"k", 1e3},       {"M", 1e6},       {"G", 1e9},       {"T", 1e12},
-		{"P", 1e15},   {"Ki", 1024.},    {"Mi", 0x1p20},   {"Gi", 0x1p30},   {"Ti", 0x1p40},
-		{"Pi", 0x1p50}, {"m", 1e-3},
+		{"", 1},	{"k", 1e3},	{"M", 1e6},	{"G", 1e9},
+		{"T", 1e12},	{"P", 1e15},	{"Ki", 1024.},	{"Mi", 0x1p20},
+		{"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50}, {"m", 1e-3},
 	};
 	double value;
 	char *end;
@@ -143,8 +143,7 @@ static size_t without(const char *name, const char *suffix)
 {
 	size_t len = strlen(name), cut = suffix ? strlen(suffix) : 0;
 
-	if (!cut || len < cut + 2 || strcmp(name + len - cut, suffix) ||
-	    name[len - cut - 1] != '-')
+	if (!cut || len < cut + 2 || strcmp(name + len - cut, suffix) || name[len - cut - 1] != '-')
 		return 0;
 	return len - cut - 1;
 }
@@ -166,15 +165,15 @@ static const json_t *controller_of(const json_t *metadata)
 	const json_t *owners = json_object_get(metadata, "ownerReferences"), *owner;
 	size_t i;
 
-	json_array_foreach(owners, i, owner)
-		if (json_is_true(json_object_get(owner, "controller")))
-			return owner;
+	json_array_foreach(owners, i, owner) if (json_is_true(json_object_get(
+							 owner, "controller"))) return owner;
 	return NULL;
 }
 
 static char *find_workload(const json_t *metadata)
 {
-	const json_t *owner = controller_of(metadata), *labels = json_object_get(metadata, "labels");
+	const json_t *owner = controller_of(metadata),
+		     *labels = json_object_get(metadata, "labels");
 	const char *kind = member(owner, "kind"), *name = member(owner, "name");
 	size_t len;
 
@@ -200,7 +199,8 @@ static json_t *copy_labels(const json_t *labels)
 	json_t *copies = json_object(), *value;
 	const char *key, *text;
 
-	json_object_foreach((json_t *)labels, key, value) {
+	json_object_foreach((json_t *)labels, key, value)
+	{
 		text = json_string_value(value);
 		if (!text || json_object_size(copies) == KUBE_LABELS_MAX)
 			continue;
@@ -235,7 +235,8 @@ static uint64_t limit_in_spec(const json_t *spec_list, const char *name)
 	const json_t *spec, *limits;
 	size_t i;
 
-	json_array_foreach(spec_list, i, spec) {
+	json_array_foreach(spec_list, i, spec)
+	{
 		if (!name || !member(spec, "name") || strcmp(member(spec, "name"), name))
 			continue;
 		limits = json_object_get(json_object_get(spec, "resources"), "limits");
@@ -272,17 +273,16 @@ static void add_containers(struct kube_pod *pod, const json_t *item)
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		list = json_object_get(json_object_get(item, "status"), kinds[i][0]);
-		json_array_foreach(list, j, status)
-			if (cnt++ < KUBE_CONTAINERS_MAX)
-				add_container(pod, status, json_object_get(spec, kinds[i][1]));
+		json_array_foreach(list, j, status) if (cnt++ < KUBE_CONTAINERS_MAX)
+			add_container(pod, status, json_object_get(spec, kinds[i][1]));
 	}
 }
 
 /* A static pod's cgroup carries the hash of its file, which the API server's uid is not. */
 static const char *uid_of(const json_t *metadata)
 {
-	const char *hash = member(json_object_get(metadata, "annotations"),
-				  "kubernetes.io/config.hash");
+	const char *hash =
+		member(json_object_get(metadata, "annotations"), "kubernetes.io/config.hash");
 	const char *uid = hash ? hash : member(metadata, "uid");
 
 	return uid && container__uid_len(uid, strlen(uid)) == strlen(uid) ? uid : NULL;
@@ -505,7 +505,8 @@ void kube_list__free(struct kube_list *kl)
 
 	if (!kl)
 		return;
-	HASH_ITER(hh, kl->pods, pod, next) {
+	HASH_ITER(hh, kl->pods, pod, next)
+	{
 		HASH_DEL(kl->pods, pod);
 		free_pod(pod);
 	}

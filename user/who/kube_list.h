@@ -20,10 +20,10 @@
 
 #include "container.h"
 
-#define KUBE_PODS_MAX       8192
-#define KUBE_CONTAINERS_MAX 64        /* of one pod */
-#define KUBE_LABELS_MAX     64
-#define KUBE_ITEM_MAX       (4 << 20) /* bytes of one pod; the API server takes less */
+#define KUBE_PODS_MAX	    8192
+#define KUBE_CONTAINERS_MAX 64 /* of one pod */
+#define KUBE_LABELS_MAX	    64
+#define KUBE_ITEM_MAX	    (4 << 20) /* bytes of one pod; the API server takes less */
 
 struct kube_list;
 

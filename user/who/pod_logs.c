@@ -16,7 +16,9 @@
 #include "pod_logs.h"
 #include "clean.h"
 
-#define NAMES_MAX 16384 /* of one directory */
+#define NAMES_MAX  16384 /* of one directory */
+#define PARTS	   3	 /* between underscores, which no part can hold */
+#define LOG_SUFFIX ".log"
 
 struct name {
 	const char *key; /* in text: the uid or id */
@@ -25,10 +27,10 @@ struct name {
 };
 
 struct listing {
-	const char *dir;       /* below the root */
+	const char *dir;		     /* below the root */
 	bool (*find_key)(struct name *name); /* false: not a name of ours */
-	struct timespec mtime; /* of the directory when it was listed */
-	bool settled;          /* listed twice since: what came within the clock's tick is in it */
+	struct timespec mtime;		     /* of the directory when it was listed */
+	bool settled; /* listed twice since: what came within the clock's tick is in it */
 	struct name *v;
 	size_t cnt, cap;
 };
@@ -148,7 +150,31 @@ static const char *find(const struct pod_logs *pl, struct listing *l, const char
 
 /* ---- what the names say ---- */
 
-/* <namespace>_<pod>_<uid>: none of them can hold an underscore */
+/* "a_b_c", of which there are exactly PARTS, none empty. Cuts text in place. */
+static bool split(char *text, char *parts[PARTS])
+{
+	int i;
+
+	for (i = 0; i < PARTS; i++) {
+		parts[i] = strsep(&text, "_");
+		if (!parts[i] || !*parts[i])
+			return false;
+	}
+	return !text;
+}
+
+static bool splits(const char *text, size_t len)
+{
+	char copy[NAME_MAX + 1], *parts[PARTS];
+
+	if (len > NAME_MAX)
+		return false;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	return split(copy, parts);
+}
+
+/* <namespace>_<pod>_<uid> */
 static bool pod_key(struct name *name)
 {
 	const char *mark = strrchr(name->text, '_');
@@ -157,48 +183,32 @@ static bool pod_key(struct name *name)
 		return false;
 	name->key = mark + 1;
 	name->key_len = strlen(name->key);
-	return container__uid_len(name->key, name->key_len) == name->key_len;
+	return container__uid_len(name->key, name->key_len) == name->key_len &&
+	       splits(name->text, strlen(name->text));
 }
 
 /* <pod>_<namespace>_<container>-<id>.log */
 static bool container_key(struct name *name)
 {
-	size_t len = strlen(name->text), tail = CONTAINER_ID_CAP - 1 + strlen(".log");
+	size_t len = strlen(name->text), tail = CONTAINER_ID_CAP - 1 + strlen(LOG_SUFFIX);
 
-	if (len <= tail || strcmp(name->text + len - strlen(".log"), ".log"))
+	if (len <= tail || strcmp(name->text + len - strlen(LOG_SUFFIX), LOG_SUFFIX))
 		return false;
 	name->key = name->text + len - tail;
 	name->key_len = CONTAINER_ID_CAP - 1;
-	return name->key[-1] == '-' && container__is_id(name->key, name->key_len);
-}
-
-/* Up to three parts between underscores, cut to len bytes. False: there are not as many. */
-static bool split(const char *text, size_t len, char parts[][NAME_MAX + 1], int cnt)
-{
-	size_t n;
-	int i;
-
-	for (i = 0; i < cnt; i++) {
-		n = 0;
-		while (n < len && text[n] != '_')
-			n++;
-		if (n > NAME_MAX || !n || (i + 1 < cnt ? n == len : n != len))
-			return false;
-		memcpy(parts[i], text, n);
-		parts[i][n] = '\0';
-		text += n + 1;
-		len -= i + 1 < cnt ? n + 1 : n;
-	}
-	return true;
+	return name->key[-1] == '-' && container__is_id(name->key, name->key_len) &&
+	       splits(name->text, len - tail - 1);
 }
 
 static void read_pod(struct pod_logs *pl, struct container *c)
 {
 	const char *text = find(pl, &pl->pods, c->pod_uid);
-	char parts[3][NAME_MAX + 1];
+	char copy[NAME_MAX + 1], *parts[PARTS];
 
-	if (!text || !split(text, strlen(text), parts, 3))
+	if (!text)
 		return;
+	snprintf(copy, sizeof(copy), "%s", text);
+	split(copy, parts);
 	container__set_text(c->ns, sizeof(c->ns), parts[0]);
 	container__set_text(c->pod, sizeof(c->pod), parts[1]);
 }
@@ -206,10 +216,13 @@ static void read_pod(struct pod_logs *pl, struct container *c)
 static void read_container(struct pod_logs *pl, struct container *c)
 {
 	const char *text = find(pl, &pl->containers, c->id);
-	char parts[3][NAME_MAX + 1];
+	char copy[NAME_MAX + 1], *parts[PARTS];
 
-	if (!text || !split(text, strlen(text) - strlen("-.log") - strlen(c->id), parts, 3))
+	if (!text)
 		return;
+	snprintf(copy, sizeof(copy), "%s", text);
+	copy[strlen(copy) - strlen(LOG_SUFFIX) - strlen(c->id) - 1] = '\0';
+	split(copy, parts);
 	container__set_text(c->pod, sizeof(c->pod), parts[0]);
 	container__set_text(c->ns, sizeof(c->ns), parts[1]);
 	container__set_text(c->name, sizeof(c->name), parts[2]);
@@ -236,7 +249,7 @@ bool pod_logs__only_container(struct pod_logs *pl, const struct container *c, ch
 	if (fd >= 0 && !(dir = fdopendir(fd)))
 		close(fd);
 	while (dir && cnt < 2 && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || 
+		if (entry->d_name[0] == '.' ||
 		    (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
 			continue;
 		clean__name(entry->d_name, strlen(entry->d_name), ret_name, cap);
@@ -256,8 +269,7 @@ struct pod_logs *pod_logs__new(const char *root_dir)
 	if (!pl)
 		return NULL;
 	pl->pods = (struct listing){.dir = "/var/log/pods", .find_key = pod_key};
-	pl->containers =
-		(struct listing){.dir = "/var/log/containers", .find_key = container_key};
+	pl->containers = (struct listing){.dir = "/var/log/containers", .find_key = container_key};
 	pl->root_dir = strdup(root_dir);
 	if (!pl->root_dir) {
 		free(pl);

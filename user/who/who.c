@@ -174,16 +174,17 @@ static void find_roles(struct cgroup *cg)
 		cg->info.pod_cgroup = up->info.pod_cgroup;
 }
 
-/* A container's bundle knows the pod that its cgroup is in. */
+/* A container's bundle knows the pod that its cgroup is in better than anybody. */
 static void name_pod(struct cgroup *cg)
 {
+	const struct container *c = cg->container;
 	struct cgroup *up = cg->parent;
-	struct container *c = cg->container;
+	struct container *pod = up ? up->container : NULL;
 
-	if (!up || !up->container || up->container == c || strcmp(up->container->pod_uid, c->pod_uid))
+	if (!pod || pod == c || !*c->pod || !*c->ns || strcmp(pod->pod_uid, c->pod_uid))
 		return;
-	container__set_text(up->container->pod, sizeof(c->pod), c->pod);
-	container__set_text(up->container->ns, sizeof(c->ns), c->ns);
+	memcpy(pod->pod, c->pod, sizeof(c->pod));
+	memcpy(pod->ns, c->ns, sizeof(c->ns));
 	show_names(up);
 }
 
@@ -194,7 +195,6 @@ static void learn_names(struct who *w, struct cgroup *cg)
 	pod_logs__read_names(w->pod_logs, c);
 	if (w->pods)
 		kube_list__read_names(w->pods, c);
-	name_pod(cg);
 	show_names(cg);
 }
 
@@ -216,6 +216,7 @@ static void find_container(struct who *w, struct cgroup *cg)
 			return;
 		*cg->container = c;
 		container__read_names(w->root_dir, cg->container);
+		name_pod(cg);
 		if (w->kube && *cg->container->pod_uid)
 			kube__want(w->kube);
 	}

@@ -18,6 +18,7 @@ run() {
 run build/bench/accuracy "$@"
 if [ "$(id -u)" -eq 0 ]; then
 	run build/bench/watch "$@"
+	run build/bench/scale "$@"
 	run build/bench/alloc "$@"
 	run build/bench/stacks
 	run build/bench/symbols

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "probe/poller.h"
+#include "overhead/agent_run.h"
 #include "overhead/arms.h"
 #include "overhead/loads.h"
 
@@ -33,7 +34,6 @@
 #define AGENT_MIB_GOAL 20.0 /* and ... */
 #define AGENT_KIB_GOAL 4.0  /* ... per process */
 #define INTERVAL_S     10
-#define AGENT	       "build/seep"
 
 static int quick;
 
@@ -439,128 +439,27 @@ static void table_poll(void)
 
 /* ---- the agent --------------------------------------------------------------------------- */
 
-struct agent {
-	pid_t pid;
-	char dir[64];
-};
-
-static int start_agent(struct agent *a)
-{
-	char state[80], socket[80];
-	int null_fd;
-
-	snprintf(a->dir, sizeof(a->dir), "/tmp/seep-bench-XXXXXX");
-	if (!mkdtemp(a->dir))
-		return -errno;
-	snprintf(state, sizeof(state), "%s/state", a->dir);
-	snprintf(socket, sizeof(socket), "%s/sock", a->dir);
-	fflush(NULL);
-	a->pid = fork();
-	if (a->pid < 0)
-		return -errno;
-	if (!a->pid) {
-		null_fd = open("/dev/null", O_RDWR);
-		dup2(null_fd, 1);
-		dup2(null_fd, 2);
-		execl(AGENT, AGENT, "agent", "--state-dir", state, "--socket", socket, "--listen",
-		      "none", NULL);
-		_exit(127);
-	}
-	return 0;
-}
-
-static void stop_agent(struct agent *a)
-{
-	char *const argv[] = {"rm", "-rf", a->dir, NULL};
-	pid_t pid;
-
-	kill(a->pid, SIGTERM);
-	waitpid(a->pid, NULL, 0);
-	pid = fork();
-	if (!pid) {
-		execvp(argv[0], argv);
-		_exit(127);
-	}
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
-}
-
-/* All threads' run time, to the nanosecond. */
-static double agent_cpu_s(const struct agent *a)
-{
-	char path[128], text[128];
-	unsigned long long ns, sum = 0;
-	struct dirent *ent;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", a->pid);
-	dir = opendir(path);
-	while (dir && (ent = readdir(dir))) {
-		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/schedstat", a->pid, ent->d_name);
-		if (fs__read(path, text, sizeof(text)) > 0 && sscanf(text, "%llu", &ns) == 1)
-			sum += ns;
-	}
-	if (dir)
-		closedir(dir);
-	return sum / 1e9;
-}
-
-static double agent_rss_mib(const struct agent *a)
-{
-	char path[64], text[4096];
-	uint64_t kib = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", a->pid);
-	if (fs__read(path, text, sizeof(text)) > 0)
-		fs__find_u64(text, "VmRSS", &kib);
-	return kib / 1024.0;
-}
-
-/* Kernel memory of the agent's BPF maps, from its descriptors. */
-static double agent_map_mib(const struct agent *a)
-{
-	char path[128], text[1024], *at;
-	unsigned long long bytes = 0, sum = 0;
-	struct dirent *ent;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo", a->pid);
-	dir = opendir(path);
-	while (dir && (ent = readdir(dir))) {
-		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%.20s", a->pid, ent->d_name);
-		if (fs__read(path, text, sizeof(text)) <= 0 || !strstr(text, "map_type:"))
-			continue;
-		at = strstr(text, "memlock:");
-		if (at && sscanf(at, "memlock: %llu", &bytes) == 1)
-			sum += bytes;
-	}
-	if (dir)
-		closedir(dir);
-	return sum / 1048576.0;
-}
-
-/* The first polls (names, cgroups) are start-up and left out. */
 static void measure_agent(size_t procs)
 {
 	const int warm_s = quick ? 12 : 25, run_s = quick ? 20 : 60;
 	double cpu, rss, maps;
-	struct agent a;
+	struct agent_run a;
 	char what[64];
 
-	if (start_agent(&a))
+	if (agent_run__start(&a, NULL))
 		return;
 	sleep(warm_s);
-	cpu = agent_cpu_s(&a);
+	cpu = agent_run__cpu_s(&a);
 	sleep(run_s);
-	cpu = (agent_cpu_s(&a) - cpu) / run_s * 100;
-	rss = agent_rss_mib(&a);
-	maps = agent_map_mib(&a);
+	cpu = (agent_run__cpu_s(&a) - cpu) / run_s * 100;
+	rss = agent_run__rss_mib(&a);
+	maps = agent_run__map_mib(&a);
 	printf("  %-12s %6zu %10.4f %9.1f %9.1f %12d\n", "agent", procs, cpu, rss, maps, run_s);
 	snprintf(what, sizeof(what), "agent memory with maps, %zu processes", procs);
 	verdict(what, rss + maps, AGENT_MIB_GOAL + procs * AGENT_KIB_GOAL / 1024, " MiB");
 	if (procs == 1000)
 		verdict("agent CPU, 1000 processes", cpu, AGENT_CPU_GOAL, " %");
-	stop_agent(&a);
+	agent_run__stop(&a);
 }
 
 static void table_agent(void)
@@ -569,8 +468,8 @@ static void table_agent(void)
 	size_t i;
 
 	printf("\nThe agent itself, every %d s, sleeping processes beside it\n", INTERVAL_S);
-	if (access(AGENT, X_OK)) {
-		printf("  not measured: %s is not built\n", AGENT);
+	if (access(AGENT_RUN_PATH, X_OK)) {
+		printf("  not measured: %s is not built\n", AGENT_RUN_PATH);
 		return;
 	}
 	printf("  %-12s %6s %10s %9s %9s %12s\n", "", "procs", "% of core", "RSS MiB", "maps MiB",

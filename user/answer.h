@@ -37,6 +37,10 @@ static inline void set_num(json_t *o, const char *key, double value)
 /* Append a bounded line to a list of sentences. */
 void answer__say(json_t *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The n most interesting workloads, made of the rows of their pods. NULL: out of memory. */
+json_t *answer__workloads(struct agent *a, unsigned n);
+/* The same of given rows of pods, which stay as they are. */
+json_t *answer__fold(json_t *pods, unsigned n);
 int answer__top(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
 int answer__leaks(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);
 int answer__show(struct agent *a, const json_t *request, json_t **ret_json, struct buf *why);

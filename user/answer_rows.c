@@ -119,9 +119,9 @@ static json_t *row_of(struct agent *a, const struct watch *w)
 	return row;
 }
 
-enum by { BY_PROCESS, BY_CGROUP, BY_POD, BY_CNT };
+enum by { BY_PROCESS, BY_CGROUP, BY_POD, BY_WORKLOAD, BY_CNT };
 
-static const char *const by_names[BY_CNT] = {"process", "cgroup", "pod"};
+static const char *const by_names[BY_CNT] = {"process", "cgroup", "pod", "workload"};
 
 static int find_by(const char *name)
 {
@@ -189,9 +189,12 @@ static int by_score(const void *a, const void *b)
 json_t *answer__rows(struct agent *a, const char *by, unsigned n)
 {
 	struct choices c = {.a = a, .by = find_by(by), .cap = a->procs + a->cgroups};
-	json_t *rows = json_array();
+	json_t *rows;
 	size_t i;
 
+	if (c.by == BY_WORKLOAD)
+		return answer__workloads(a, n);
+	rows = json_array();
 	c.v = malloc(c.cap * sizeof(*c.v) + 1);
 	if (!rows || !c.v) {
 		json_decref(rows);
@@ -226,7 +229,7 @@ int answer__top(struct agent *a, const json_t *request, json_t **ret_json, struc
 	if (!by)
 		by = "process";
 	if (find_by(by) < 0) {
-		buf__printf(why, "by '%.16s' is not process, cgroup or pod", by);
+		buf__printf(why, "by '%.16s' is not process, cgroup, pod or workload", by);
 		json_decref(top);
 		return SEEP_EXIT_USAGE;
 	}

@@ -244,6 +244,20 @@ static struct watch *admit(struct agent *a, const struct proc_sample *s,
 	return w;
 }
 
+/* By exec it may become what ended before: shells and runtimes become the program they start. */
+static struct watch *succeed(struct agent *a, struct watch *w, const struct proc_sample *s,
+			     const struct proc_info *proc)
+{
+	struct watch *old = w->detector ? NULL : find_predecessor(a, w->identity);
+	struct series *dropped = w->series;
+
+	if (!old)
+		return w;
+	watch__free(w);
+	store__remove(a->store, dropped);
+	return carry_on(a, old, s, proc);
+}
+
 /* *ret_start: a new process, or the first point after exec or a joined restart. */
 static struct watch *find_proc(struct agent *a, const struct proc_sample *s, int *ret_start)
 {
@@ -267,8 +281,10 @@ static struct watch *find_proc(struct agent *a, const struct proc_sample *s, int
 		proc_name(proc, name);
 		store__rekey(a->store, series, &key, name);
 		w->identity = identity_of(proc);
+		w = succeed(a, w, s, proc);
 	}
-	w->proc = proc;
+	if (w)
+		w->proc = proc;
 	return w;
 }
 
@@ -318,16 +334,31 @@ static void match_container(void *ctx, struct series *s)
 		q->found = w;
 }
 
+static struct watch *watch_of_cgroup(struct agent *a, const struct cgroup_info *cg)
+{
+	struct series_key key;
+	struct series *s;
+
+	if (!cg)
+		return NULL;
+	key = series_key__cgroup(cg->path);
+	s = store__find(a->store, &key);
+	return s ? series__user(s) : NULL;
+}
+
 /* The container goes on in another cgroup; what `fresh` saw of its first moments is dropped. */
 static struct watch *carry_container_on(struct agent *a, struct watch *old, struct watch *fresh,
 					const struct cgroup_info *cg)
 {
 	struct series_key key = series_key__cgroup(cg->path);
 	struct series *dropped = fresh->series;
+	struct watch *pod = watch_of_cgroup(a, cg->pod_cgroup);
 	char *path = strdup(cg->path), old_key[WATCH_KEY_LEN];
 
 	if (!path)
 		return fresh;
+	if (pod)
+		pod->restarts++;
 	watch__key(old, old_key);
 	watch__free(fresh);
 	store__remove(a->store, dropped);
@@ -494,19 +525,12 @@ static void cgroup_pass(void *ctx, struct series *s)
 /* Shared memory is the process's own when nobody else in its cgroup has any to speak of. */
 static void settle_signal(struct agent *a, struct watch *w)
 {
-	struct watch *cg = NULL;
-	struct series_key key;
-	struct series *s;
+	struct watch *cg = watch_of_cgroup(a, w->cgroup);
 
 	w->signal_bytes = w->anon_bytes + w->swap_bytes;
 	w->limit_bytes = UINT64_MAX;
 	w->limit_path = NULL;
 	w->headroom_bytes = a->node_available_bytes;
-	if (w->cgroup) {
-		key = series_key__cgroup(w->cgroup->path);
-		s = store__find(a->store, &key);
-		cg = s ? series__user(s) : NULL;
-	}
 	if (!cg)
 		return;
 	if (cg->shmem_holders == 1 && w->shmem_bytes >= SHMEM_OWNER_BYTES)

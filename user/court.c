@@ -277,6 +277,8 @@ struct selector_subject court__subject_of(const struct agent *a, const struct wa
 	const struct incident_object o = court__object_of(a, w);
 
 	return (struct selector_subject){
+		.labels = w->cgroup ? w->cgroup->label_list : NULL,
+		.label_cnt = w->cgroup ? w->cgroup->label_cnt : 0,
 		.kind = o.kind,
 		.host = o.node,
 		.ns = o.ns,

@@ -30,7 +30,7 @@ _seep() {
 	done
 	[[ $cmd == trace && $prev == -o ]] && prev=--format
 	case $prev in
-	--socket | --config | --state-dir | --output | --cgroup | -O)
+	--socket | --config | --state-dir | --output | --cgroup | --host-root | --kubelet-* | -O)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;

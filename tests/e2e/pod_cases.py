@@ -202,6 +202,12 @@ def check_top(agent, node):
     expect_fields(rows["report-29123456-xk2lp"],
                   {"namespace": "batch", "workload": "CronJob/report", "own_limit_bytes": None})
     expect_fields(rows["db-0"], {"namespace": "shop", "workload": "StatefulSet/db"})
+    rows = {row["workload"]: row for row in
+            agent.json("top", "top", "--by", "workload", "--once", "-n", "99")["rows"]}
+    expect_fields(rows["Deployment/api"], {"namespace": "shop", "pods": 2, "processes": 2,
+                                           "pod": None, "verdict": api["verdict"]})
+    expect(rows["Deployment/api"]["anon_bytes"] > api["anon_bytes"] + 20 * MIB,
+           f"anon {rows['Deployment/api']['anon_bytes']} of two pods")
     shown = agent.ask("top", "--by", "pod", "--once").stdout
     expect("api-7d4f9c8" in shown and "db-0" in shown, f"shown:\n{shown}")
 
@@ -269,6 +275,10 @@ def check_answer(node, directory, mode, wanted):
                    any(re.search(wanted, problem) for problem in status["problems"]),
                    f"problems: {status['problems']}")
             expect(re.search(wanted, agent.log.read_text()), f"not logged:\n{tail(agent.log)}")
+            doctor = json.loads(agent.ask("doctor", "--json").stdout)
+            found = [check for check in doctor["checks"] if check["name"] == "kubelet"]
+            expect(len(found) == 1 and found[0]["level"] == "degraded" and
+                   re.search(wanted, found[0]["found"]), f"doctor: {found}")
         polls = agent.polls()
         wait_for("polls go on", lambda: agent.polls() > polls + 2, 10, 0.2)
         row = wait_for("the pod", lambda: pod_rows(agent).get("api-7d4f9c8b5-x2x4z"), 10, 0.2)

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "agent_world.h"
+#include "answer.h"
 #include "base/log.h"
 
 /* ---- asking ------------------------------------------------------------------------------ */
@@ -67,6 +68,9 @@ static const char *str(const json_t *object, const char *name)
 {
 	return json_string_value(json_object_get(object, name));
 }
+
+#define ID  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define ID2 "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 
 static void populate(struct world *w)
 {
@@ -142,7 +146,70 @@ static void test_top_by(void **state)
 	assert_string_equal(str(row, "cgroup"), "/app");
 	assert_int_equal(json_integer_value(json_object_get(row, "processes")), 2);
 	json_decref(top);
-	refused(w, "top", "{\"by\":\"colour\"}", SEEP_EXIT_USAGE, "not process, cgroup or pod");
+	refused(w, "top", "{\"by\":\"colour\"}", SEEP_EXIT_USAGE, "not process, cgroup, pod or workload");
+}
+
+#define POD_CGROUP(n) "/kubepods/pod1234567" n "-9abc-def0-1234-56789abcdef0"
+
+/* Rows as they come from pods; the kubelet's part is put in by hand. */
+static json_t *pod_row(const char *workload, const char *verdict, int bytes, const char *history)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:n, s:o}", "namespace", "shop", "workload",
+			 workload, "pod", "x", "verdict", verdict, "anon_bytes", bytes,
+			 "time_to_limit_s", "history", json_loads(history, 0, NULL));
+}
+
+static void test_rollup(void **state)
+{
+	json_t *pods = json_pack("[o, o, o, n]",
+				 pod_row("Deployment/api", "healthy", 5, "[[10,1],[20,2]]"),
+				 pod_row("DaemonSet/logs", "warming", 1, "[]"),
+				 pod_row("Deployment/api", "leak", 7, "[[20,30],[30,40]]"));
+	json_t *rows, *row, *curve = json_loads("[[10,1],[20,32],[30,40]]", 0, NULL);
+
+	json_object_set_new(json_array_get(pods, 2), "time_to_limit_s", json_integer(60));
+	rows = answer__fold(pods, 9);
+	assert_int_equal(json_array_size(rows), 2);
+	row = json_array_get(rows, 0);
+	assert_string_equal(str(row, "workload"), "Deployment/api");
+	assert_string_equal(str(row, "verdict"), "leak");
+	assert_true(json_is_null(json_object_get(row, "pod")));
+	assert_int_equal(json_integer_value(json_object_get(row, "pods")), 2);
+	assert_int_equal(json_integer_value(json_object_get(row, "anon_bytes")), 12);
+	assert_int_equal(json_integer_value(json_object_get(row, "time_to_limit_s")), 60);
+	assert_true(json_equal(json_object_get(row, "history"), curve));
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 1), "pods")), 1);
+	json_decref(rows);
+	rows = answer__fold(pods, 1);
+	assert_int_equal(json_array_size(rows), 1);
+	json_decref(rows);
+	json_decref(curve);
+	json_decref(pods);
+}
+
+static void test_pods_are_rows(void **state)
+{
+	struct proc_sample s[] = {sized(100, "web", 4 * MIB), sized(101, "db", 8 * MIB),
+				  sized(102, "ssh", 8 * MIB)};
+	struct world *w = *state;
+	json_t *top, *row;
+
+	world__cgroup(w, POD_CGROUP("1"), 4 * MIB, "104857600");
+	world__proc(w, 100, "web", POD_CGROUP("1") "/" ID "/sub");
+	world__proc(w, 101, "db", "/system.slice/docker-" ID2 ".scope");
+	world__proc(w, 102, "ssh", "/system.slice/ssh.service");
+	world__tick(w, s, 3);
+	top = told(w, "top", "{\"by\":\"pod\"}");
+	assert_int_equal(json_array_size(json_object_get(top, "rows")), 2);
+	row = json_array_get(json_object_get(top, "rows"), 0);
+	assert_string_equal(str(row, "cgroup"), "/system.slice/docker-" ID2 ".scope");
+	row = json_array_get(json_object_get(top, "rows"), 1);
+	assert_string_equal(str(row, "cgroup"), POD_CGROUP("1"));
+	assert_string_equal(str(row, "limit_cgroup"), POD_CGROUP("1"));
+	assert_int_equal(json_integer_value(json_object_get(row, "own_limit_bytes")), 100 * MIB);
+	assert_int_equal(json_integer_value(json_object_get(row, "processes")), 1);
+	json_decref(top);
+	assert_int_equal(row_cnt(w, "{\"by\":\"workload\"}"), 0);
 }
 
 static void test_ended_processes_are_not_shown(void **state)
@@ -416,6 +483,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(test_top_rows),
 		WORLD_TEST(test_top_by),
+		WORLD_TEST(test_rollup),
+		WORLD_TEST(test_pods_are_rows),
 		WORLD_TEST(test_ended_processes_are_not_shown),
 		WORLD_TEST(test_leaks_and_show),
 		WORLD_TEST(test_leaks_are_chosen),

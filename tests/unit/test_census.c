@@ -238,6 +238,28 @@ static void test_another_program_carries_nothing_on(void **state)
 	assert_int_equal(world__points(w, world__watch(w, 200)), 1);
 }
 
+/* A shell that becomes the program is its successor from then on. */
+static void test_successor_by_exec(void **state)
+{
+	struct proc_sample s = sized(200, "sh", MIB);
+	struct world *w = *state;
+	struct series *series;
+
+	grow_and_end(w, 100);
+	series = world__watch(w, 100)->series;
+	world__proc(w, 200, "sh", "/app");
+	world__tick(w, &s, 1);
+	assert_int_equal(w->a.limbo_cnt, 1);
+	s = sized(200, "web", 8 * MIB);
+	s.flags = SEEP_PROC_EXECED;
+	world__cmdline(w, 200, "web");
+	world__tick(w, &s, 1);
+	assert_int_equal(w->a.limbo_cnt, 0);
+	assert_ptr_equal(world__watch(w, 200)->series, series);
+	assert_int_equal(world__watch(w, 200)->restarts, 1);
+	assert_int_equal(world__points(w, world__watch(w, 200)), 3);
+}
+
 /* A poll missed a process that lives: nobody may take its series over, and nothing is left. */
 static void test_back_from_limbo(void **state)
 {
@@ -627,6 +649,7 @@ int main(void)
 		WORLD_TEST(test_unknown_node_memory_is_no_limit),
 		WORLD_TEST(test_restart_carries_the_series_on),
 		WORLD_TEST(test_another_program_carries_nothing_on),
+		WORLD_TEST(test_successor_by_exec),
 		WORLD_TEST(test_back_from_limbo),
 		WORLD_TEST(test_limbo_is_bounded),
 		WORLD_TEST(test_pod_is_watched),

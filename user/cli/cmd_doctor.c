@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * cmd_doctor.c - `seep doctor`: what this kernel, these privileges and this node allow, each
- * with its fix. Needs no agent.
+ * with its fix. Needs no agent; of one that runs it asks what only that one knows: how its kubelet
+ * answers.
  */
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "../out/ctl_proto.h"
 #include "../probe/feat.h"
 #include "cli.h"
+#include "client.h"
+#include "field.h"
 #include "options.h"
 #include "render.h"
 #include "table.h"
 
 struct doctor_options {
+	const char *socket;
 	int json;
 	int color;
 };
@@ -24,6 +29,7 @@ static int parse(int argc, char **argv, struct doctor_options *opt, int *ret_exi
 {
 	const struct option_spec specs[] = {
 		{"json", 'j', OPTION_FLAG, NULL, &opt->json, "print seep.doctor/1", NULL},
+		SOCKET_OPTION(&opt->socket),
 		COLOR_OPTION(&opt->color),
 		{0},
 	};
@@ -165,9 +171,41 @@ static void print_text(const struct feat_check *checks, int cnt, enum color_mode
 	print_summary(checks, cnt, out);
 }
 
+/* Returns how many checks were filled: 0 or 1. */
+static int check_kubelet(const char *socket, struct feat_check *check)
+{
+	struct buf why = {0};
+	json_t *status = NULL;
+	const char *error;
+	int cnt;
+
+	client__ask_json(client__socket(socket), CLIENT_TIMEOUT_S, "status", NULL, &status, &why);
+	buf__free(&why);
+	cnt = json_is_object(field__get(status, "kubelet"));
+	error = field__str(status, "kubelet.error", NULL);
+	*check = (struct feat_check){
+		.name = "kubelet",
+		.level = error ? FEAT_DEGRADED : FEAT_OK,
+		.means = "Workloads, labels and image digests of pods stay unknown or get old; names "
+			 "of pods and containers come from the runtime's files.",
+		.fix = error ? "See what was found; --kubelet, --kubelet-ca and --kubelet-token-file "
+			       "of the agent, and `get` on nodes/pods for its service account." :
+			       NULL,
+	};
+	if (error)
+		snprintf(check->found, sizeof(check->found), "%s", error);
+	else if (!isfinite(field__num(status, "kubelet.answer_age_s")))
+		snprintf(check->found, sizeof(check->found), "the agent has just asked it");
+	else
+		snprintf(check->found, sizeof(check->found), "answers the agent, %.0f pods",
+			 field__num(status, "kubelet.pods"));
+	json_decref(status);
+	return cnt;
+}
+
 int cmd_doctor(int argc, char **argv)
 {
-	struct feat_check checks[FEAT_CHECKS_MAX];
+	struct feat_check checks[FEAT_CHECKS_MAX + 1];
 	struct doctor_options opt = {0};
 	struct buf out = {0};
 	int cnt, code;
@@ -175,6 +213,7 @@ int cmd_doctor(int argc, char **argv)
 	if (parse(argc, argv, &opt, &code) < 0)
 		return code;
 	cnt = feat__check(checks, FEAT_CHECKS_MAX);
+	cnt += check_kubelet(opt.socket, &checks[cnt]);
 	if (opt.json)
 		print_json(checks, cnt, &out);
 	else

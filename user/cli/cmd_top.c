@@ -26,7 +26,7 @@ struct top_options {
 static int parse(int argc, char **argv, struct top_options *opt, int *ret_exit)
 {
 	const struct option_spec specs[] = {
-		{"by", 'b', OPTION_CHOICE, "process|cgroup|pod", &opt->view.by,
+		{"by", 'b', OPTION_CHOICE, "process|cgroup|pod|workload", &opt->view.by,
 		 "what a row is (default process)", top_by_names},
 		{"sort", 's', OPTION_CHOICE, "growth|rss|anon|swap|pid|verdict", &opt->view.sort,
 		 "what comes first (default growth)", top_sort_names},
@@ -40,10 +40,10 @@ static int parse(int argc, char **argv, struct top_options *opt, int *ret_exit)
 	};
 	const struct options options = {
 		.command = "top",
-		.about = "Shows processes, cgroups or pods with their memory, how fast it grows, the curve\n"
+		.about = "Shows processes, cgroups, pods or workloads with their memory, how fast it grows, the curve\n"
 			 "of the window and the detector's verdict.",
-		.epilog = "Keys: q quits, arrows and page keys scroll, g r a s n v sort, p c b switch between\n"
-			  "processes, cgroups and pods, / filters, h shows help.",
+		.epilog = "Keys: q quits, arrows and page keys scroll, g r a s n v sort, p c b w switch\n"
+			  "between processes, cgroups, pods and workloads, / filters, h shows help.",
 		.specs = specs,
 	};
 

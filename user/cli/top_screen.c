@@ -194,7 +194,7 @@ static void draw_footer(const struct screen *s)
 		put(&pen, PAINT_PLAIN, sort_keys[i].label);
 		pen.base = A_NORMAL;
 	}
-	put(&pen, PAINT_PLAIN, "  p/c/b  / filter  h help");
+	put(&pen, PAINT_PLAIN, "  p/c/b/w  / filter  h help");
 }
 
 static void draw_help(const struct screen *s)
@@ -204,7 +204,7 @@ static void draw_help(const struct screen *s)
 		"up, down     scroll by a row (also k and j)",
 		"PgUp, PgDn   scroll by a screen; Home and End go to the ends",
 		"g r a s n v  sort by growth, RSS, anon, swap, pid, verdict; again: reverse",
-		"p c b        rows are processes, cgroups, pods",
+		"p c b w      rows are processes, cgroups, pods, workloads",
 		"/            filter by any text of a row; Enter keeps it, Esc drops it",
 		"h            this help",
 		"",
@@ -370,6 +370,9 @@ static void take_key(struct screen *s, int key)
 		break;
 	case 'b':
 		set_by(s, TOP_BY_POD);
+		break;
+	case 'w':
+		set_by(s, TOP_BY_WORKLOAD);
 		break;
 	case '/':
 		s->editing = 1;

@@ -19,6 +19,7 @@ const char *const top_by_names[] = {
 	[TOP_BY_PROCESS] = "process",
 	[TOP_BY_CGROUP] = "cgroup",
 	[TOP_BY_POD] = "pod",
+	[TOP_BY_WORKLOAD] = "workload",
 	NULL,
 };
 
@@ -117,7 +118,10 @@ static void verdict_cell(struct table *t, const json_t *row, const char *path,
 #define IN_PROCESS (1u << TOP_BY_PROCESS)
 #define IN_CGROUP (1u << TOP_BY_CGROUP)
 #define IN_POD (1u << TOP_BY_POD)
-#define IN_ALL (IN_PROCESS | IN_CGROUP | IN_POD)
+#define IN_WORKLOAD (1u << TOP_BY_WORKLOAD)
+#define IN_PODS (IN_POD | IN_WORKLOAD)
+#define IN_ONE (IN_PROCESS | IN_CGROUP | IN_POD) /* limits are those of one cgroup */
+#define IN_ALL (IN_ONE | IN_WORKLOAD)
 
 static const struct {
 	unsigned views;
@@ -131,15 +135,17 @@ static const struct {
 	 {.title = "CGROUP", .clip = CLIP_HEAD, .min_width = 8, .drop = 3}},
 	{IN_CGROUP, text_cell, "cgroup", {.title = "CGROUP", .clip = CLIP_HEAD, .min_width = 16}},
 	{IN_CGROUP, text_cell, "container", {.title = "CONTAINER", .min_width = 9, .drop = 3}},
-	{IN_POD, text_cell, "namespace", {.title = "NAMESPACE", .min_width = 6, .drop = 4}},
+	{IN_PODS, text_cell, "namespace", {.title = "NAMESPACE", .min_width = 6, .drop = 4}},
 	{IN_POD, pod_cell, "pod", {.title = "POD", .min_width = 12}},
 	{IN_POD, text_cell, "workload", {.title = "WORKLOAD", .min_width = 8, .drop = 3}},
+	{IN_WORKLOAD, text_cell, "workload", {.title = "WORKLOAD", .min_width = 12}},
+	{IN_WORKLOAD, number_cell, "pods", {.title = "PODS", .align = ALIGN_RIGHT}},
 	{IN_ALL, bytes_cell, "rss_bytes", {.title = "RSS", .align = ALIGN_RIGHT, .drop = 2}},
 	{IN_ALL, bytes_cell, "anon_bytes", {.title = "ANON", .align = ALIGN_RIGHT}},
 	{IN_ALL, bytes_cell, "swap_bytes", {.title = "SWAP", .align = ALIGN_RIGHT, .drop = 6}},
-	{IN_ALL, bytes_cell, "limit_bytes", {.title = "LIMIT", .align = ALIGN_RIGHT, .drop = 5}},
+	{IN_ONE, bytes_cell, "limit_bytes", {.title = "LIMIT", .align = ALIGN_RIGHT, .drop = 5}},
 	{IN_ALL, bytes_cell, "growth_bytes_per_hour", {.title = "GROWTH/h", .align = ALIGN_RIGHT}},
-	{IN_POD, time_cell, "time_to_limit_s", {.title = "TO LIMIT", .align = ALIGN_RIGHT, .drop = 7}},
+	{IN_PODS, time_cell, "time_to_limit_s", {.title = "TO LIMIT", .align = ALIGN_RIGHT, .drop = 7}},
 	{IN_ALL, spark_cell, "history", {.title = "HISTORY", .drop = 1}},
 	{IN_ALL, verdict_cell, "verdict", {.title = "VERDICT"}},
 };
@@ -320,6 +326,7 @@ void top_view__subheader(const struct top_view *v, const json_t *body, struct bu
 		[TOP_BY_PROCESS] = "processes",
 		[TOP_BY_CGROUP] = "cgroups",
 		[TOP_BY_POD] = "pods",
+		[TOP_BY_WORKLOAD] = "workloads",
 	};
 	char window[FIELD_TEXT], interval[FIELD_TEXT];
 

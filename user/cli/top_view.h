@@ -15,7 +15,7 @@
 #define TOP_ROWS_MAX 1000 /* asked of the agent; sorting and filtering are done here */
 #define TOP_FILTER_MAX 64
 
-enum top_by { TOP_BY_PROCESS, TOP_BY_CGROUP, TOP_BY_POD };
+enum top_by { TOP_BY_PROCESS, TOP_BY_CGROUP, TOP_BY_POD, TOP_BY_WORKLOAD };
 extern const char *const top_by_names[];
 
 enum top_sort {

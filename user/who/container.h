@@ -17,6 +17,8 @@
 #define CONTAINER_ID_CAP  65
 #define CONTAINER_UID_CAP 37
 
+struct selector_label;
+
 /* Empty strings (runtime, labels: NULL) are unknown. All text is cleaned and bounded. */
 struct container {
 	const char *runtime;
@@ -29,6 +31,8 @@ struct container {
 	char image[256];
 	char digest[160];     /* of the image, "sha256:..." */
 	json_t *labels;       /* of the pod; counted by whoever set it */
+	struct selector_label *label_list; /* the same, for selectors; points into labels */
+	size_t label_cnt;
 	uint64_t limit_bytes; /* as asked for in the pod's spec; 0 = none or not known */
 	bool is_sandbox;      /* the pod's pause container, which has no name */
 };

@@ -124,9 +124,26 @@ static void forget_id(struct who *w, struct cgroup *cg)
 
 static void free_container(struct container *c)
 {
-	if (c)
-		json_decref(c->labels);
+	if (!c)
+		return;
+	json_decref(c->labels);
+	free(c->label_list);
 	free(c);
+}
+
+static void list_labels(struct container *c)
+{
+	struct selector_label *list = calloc(json_object_size(c->labels) + 1, sizeof(*list));
+	const char *name;
+	json_t *value;
+
+	free(c->label_list);
+	c->label_list = list;
+	c->label_cnt = 0;
+	if (!list)
+		return;
+	json_object_foreach(c->labels, name, value)
+		list[c->label_cnt++] = (struct selector_label){name, json_string_value(value)};
 }
 
 static bool owns_container(const struct cgroup *cg)
@@ -151,6 +168,8 @@ static void show_names(struct cgroup *cg)
 	cg->info.image = or_null(c->image);
 	cg->info.image_digest = or_null(c->digest);
 	cg->info.labels = c->labels;
+	cg->info.label_list = c->label_list;
+	cg->info.label_cnt = c->label_cnt;
 	cg->info.spec_limit_bytes = c->limit_bytes ? c->limit_bytes : UINT64_MAX;
 }
 
@@ -193,8 +212,8 @@ static void learn_names(struct who *w, struct cgroup *cg)
 	struct container *c = cg->container;
 
 	pod_logs__read_names(w->pod_logs, c);
-	if (w->pods)
-		kube_list__read_names(w->pods, c);
+	if (w->pods && !kube_list__read_names(w->pods, c))
+		list_labels(c);
 	show_names(cg);
 }
 

@@ -17,6 +17,7 @@
 #include <jansson.h>
 
 #include "kube.h"
+#include "selector.h"
 
 struct who;
 
@@ -35,6 +36,8 @@ struct cgroup_info {
 	const char *image;
 	const char *image_digest;
 	const json_t *labels;    /* of the pod: an object of strings */
+	const struct selector_label *label_list; /* the same, for selectors */
+	size_t label_cnt;
 	uint64_t spec_limit_bytes; /* the container's memory limit in the pod's spec; UINT64_MAX =
 				    * none or not known */
 	int is_named;            /* `container` is a name, not the short id */

@@ -375,15 +375,9 @@ static int make_probes(struct agent *a)
 		.no_bpf = a->cfg.no_bpf,
 		.probe.max_procs = a->cfg.max_processes,
 	};
-	struct kube_cfg kube_cfg = {
-		.url = a->cfg.kubelet,
-		.token_file = a->cfg.kubelet_token_file,
-		.ca_file = a->cfg.kubelet_ca,
-	};
 	struct who_cfg who_cfg = {
 		.max_procs = a->cfg.max_processes * 2,
 		.root_dir = a->cfg.host_root,
-		.kube = a->cfg.kubelet ? &kube_cfg : NULL,
 	};
 	struct poller_stats stats;
 	int err;
@@ -425,6 +419,18 @@ static void drop_privileges(const struct agent *a)
 	err = caps__keep(keep);
 	if (err)
 		log_warn("cannot drop privileges: %s, going on with all of them", strerror(-err));
+}
+
+static void ask_kubelet(struct agent *a)
+{
+	struct kube_cfg cfg = {
+		.url = a->cfg.kubelet,
+		.token_file = a->cfg.kubelet_token_file,
+		.ca_file = a->cfg.kubelet_ca,
+	};
+
+	if (a->cfg.kubelet)
+		who__ask_kubelet(a->who, &cfg);
 }
 
 /* Without BPF there is nothing to look with; the incidents say so. */
@@ -506,6 +512,7 @@ int agent__new(const struct config *cfg, int argc, char **argv, struct agent **r
 		err = make_loop(a);
 	if (!err) {
 		drop_privileges(a); /* threads begin below */
+		ask_kubelet(a);
 		err = make_store(a);
 	}
 	if (!err)

@@ -13,7 +13,7 @@ import time
 
 from harness import expect, run
 
-BODY_BOUND = 64 << 20
+BODY_BOUND = 64 << 20  # as the agent has it
 
 
 def make_certificates(directory):

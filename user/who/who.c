@@ -465,6 +465,15 @@ static void learn_names_again(struct who *w)
 	}
 }
 
+void who__ask_kubelet(struct who *w, const struct kube_cfg *cfg)
+{
+	int err = kube__new(cfg, &w->kube);
+
+	if (err)
+		snprintf(w->kube_why, sizeof(w->kube_why), "'%.128s': %s", cfg->url,
+			 err == -EINVAL ? "expected https://HOST:PORT" : strerror(-err));
+}
+
 int who__update(struct who *w)
 {
 	struct kube_list *fresh = w->kube ? kube__take(w->kube) : NULL;
@@ -773,15 +782,6 @@ static unsigned or_default(unsigned value, unsigned fallback)
 	return value ? value : fallback;
 }
 
-static void start_kube(struct who *w, const struct kube_cfg *cfg)
-{
-	int err = kube__new(cfg, &w->kube);
-
-	if (err)
-		snprintf(w->kube_why, sizeof(w->kube_why), "'%.128s': %s", cfg->url,
-			 err == -EINVAL ? "expected https://HOST:PORT" : strerror(-err));
-}
-
 static int open_dirs(struct who *w, const struct who_cfg *cfg)
 {
 	const char *proc_dir = cfg->proc_dir ? cfg->proc_dir : "/proc";
@@ -812,8 +812,6 @@ int who__new(const struct who_cfg *cfg, struct who **ret_who)
 		who__free(w);
 		return err;
 	}
-	if (cfg->kube)
-		start_kube(w, cfg->kube);
 	*ret_who = w;
 	return cgroup_fs__open(&w->fs, cfg->proc_dir ? cfg->proc_dir : "/proc", cfg->cgroup_dir);
 }

@@ -88,14 +88,12 @@ struct who_cfg {
 	const char *cgroup_dir; /* mount point or the directory above memory/ and unified/;
 				 * default: found through /proc/self/mountinfo */
 	const char *root_dir;   /* prefix of /run, /var/lib, /var/log of the host; default "" */
-	const struct kube_cfg *kube; /* whom to ask for pods; default nobody */
 	unsigned max_procs;     /* bound of the cache; default 32768 */
 	unsigned max_cgroups;   /* default 8192 */
 };
 
 /* 0, or -errno when no cgroup hierarchy with a memory controller is mounted (who still works,
- * cgroup numbers are unknown: *ret_who is set and usable in that case too). The kubelet is never
- * a reason to fail: who__kube_status says what is wrong with it. */
+ * cgroup numbers are unknown: *ret_who is set and usable in that case too). */
 int who__new(const struct who_cfg *cfg, struct who **ret_who);
 void who__free(struct who *w);
 
@@ -124,6 +122,9 @@ const struct cgroup_info *who__cgroup_by_id(struct who *w, uint64_t id);
 int who__cgroup_usage(struct who *w, const struct cgroup_info *cg, uint64_t poll_seq,
 		      struct cgroup_usage *ret_usage);
 
+/* Have the kubelet asked for pods, by a thread that begins here. Never a reason to fail:
+ * who__kube_status says what is wrong. */
+void who__ask_kubelet(struct who *w, const struct kube_cfg *cfg);
 /* Take in what the kubelet has answered since the last call. Returns 1 when names may have changed.
  * Cheap when there is nothing new; call once per poll. */
 int who__update(struct who *w);

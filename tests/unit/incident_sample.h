@@ -49,6 +49,9 @@ static inline struct incident_object sample_object(void)
 		.workload = (char *)"Deployment/api",
 		.node = (char *)"n1",
 		.image = (char *)"api:1.2",
+		.image_digest = (char *)"sha256:5e",
+		.container_id = (char *)"0123456789abcdef",
+		.pod_uid = (char *)"12345678-9abc-def0-1234-56789abcdef0",
 	};
 }
 
@@ -65,6 +68,7 @@ static inline struct incident *sample_incident(const char *id, const char *key)
 
 	if (!in)
 		return NULL;
+	object.labels = json_pack("{s:s}", "app", "api");
 	strcpy(in->id, id);
 	in->opened_s = T0;
 	in->started_s = T0 - 7919;
@@ -76,6 +80,7 @@ static inline struct incident *sample_incident(const char *id, const char *key)
 		incident__free(in);
 		in = NULL;
 	}
+	json_decref(object.labels);
 	json_decref(top);
 	return in;
 }

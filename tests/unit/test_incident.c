@@ -57,6 +57,11 @@ static void test_round_trip_loses_nothing(void **state)
 	assert_int_equal(back->object.start_ns, 7907000000001);
 	assert_string_equal(back->object.ns, "shop");
 	assert_string_equal(back->object.image, "api:1.2");
+	assert_string_equal(back->object.image_digest, "sha256:5e");
+	assert_string_equal(back->object.container_id, "0123456789abcdef");
+	assert_string_equal(back->object.pod_uid, "12345678-9abc-def0-1234-56789abcdef0");
+	assert_true(json_equal(back->object.labels, in->object.labels));
+	assert_int_equal(json_object_size(back->object.labels), 1);
 	assert_true(back->opened_s == T0 && back->started_s == T0 - 7919);
 	assert_true(back->updated_s == T0 + 601 && isnan(back->closed_s));
 	assert_memory_equal(&back->verdict, &in->verdict, sizeof(in->verdict));

@@ -553,6 +553,20 @@ static void test_history_with_too_many_open(void **state)
 
 /* ---- objects change their identity ---- */
 
+/* What is no verdict stands in the timeline of the open incident, and nowhere else. */
+static void test_note(void **state)
+{
+	const struct incident *in;
+	char id[INCIDENT_ID_LEN];
+
+	strcpy(id, report(T0, A, VERDICT_LEAK)->id);
+	tracker__note(tr, T0 + 5, "no such", "OOM-killed");
+	tracker__note(tr, T0 + 5, id, "OOM-killed");
+	in = tracker__open_of(tr, A);
+	assert_int_equal(timeline_says(in, "OOM-killed"), 1);
+	assert_true(in->timeline[in->timeline_cnt - 1].t_s == T0 + 5);
+}
+
 static void test_rekey(void **state)
 {
 	struct incident_object object = sample_object();
@@ -869,6 +883,7 @@ int main(void)
 		TEST(test_sweep_closes_what_did_not_come_back),
 		TEST(test_two_open_in_the_history_become_one),
 		TEST(test_history_with_too_many_open),
+		TEST(test_note),
 		TEST(test_rekey),
 		TEST(test_rekey_never_makes_two),
 		TEST(test_rekey_of_a_closed_one_gives_way),

@@ -13,14 +13,16 @@
 #include "answer.h"
 
 static const char *const sums[] = {
-	"processes",    "rss_bytes",    "anon_bytes",	"swap_bytes", "shmem_bytes", "file_bytes",
-	"signal_bytes", "growth_bytes_per_hour", "restarts", "oom_kills", "limit_hits",
+	"processes",   "rss_bytes",  "anon_bytes",   "swap_bytes",
+	"shmem_bytes", "file_bytes", "signal_bytes", "growth_bytes_per_hour",
+	"restarts",    "oom_kills",  "limit_hits",
 };
 
 /* Fields that mean one pod or cgroup, and nothing for several. */
 static const char *const unshared[] = {
-	"cgroup",      "container",	 "container_id",    "pod",		"pod_uid",  "runtime",
-	"limit_bytes", "own_limit_bytes", "spec_limit_bytes", "headroom_bytes", "limit_cgroup", "load",
+	"cgroup",	    "container",      "container_id", "pod",
+	"pod_uid",	    "runtime",	      "limit_bytes",  "own_limit_bytes",
+	"spec_limit_bytes", "headroom_bytes", "limit_cgroup", "load",
 	"labels",
 };
 
@@ -88,11 +90,12 @@ static void add_pod(json_t *total, const json_t *row)
 		add_number(total, row, sums[i]);
 	if (is_worse(row, total))
 		take_verdict(total, row);
-	if (json_is_integer(left) && (!json_is_integer(least) ||
-				      json_integer_value(left) < json_integer_value(least)))
+	if (json_is_integer(left) &&
+	    (!json_is_integer(least) || json_integer_value(left) < json_integer_value(least)))
 		json_object_set(total, "time_to_limit_s", (json_t *)left);
-	json_object_set_new(total, "history", add_curves(json_object_get(total, "history"),
-							 json_object_get(row, "history")));
+	json_object_set_new(
+		total, "history",
+		add_curves(json_object_get(total, "history"), json_object_get(row, "history")));
 	json_object_set_new(total, "pods",
 			    json_integer(json_integer_value(json_object_get(total, "pods")) + 1));
 }
@@ -115,7 +118,8 @@ json_t *answer__fold(json_t *pods, unsigned n)
 	char name[700];
 	size_t i;
 
-	json_array_foreach(pods, i, row) {
+	json_array_foreach(pods, i, row)
+	{
 		const char *ns = json_string_value(json_object_get(row, "namespace"));
 		const char *workload = json_string_value(json_object_get(row, "workload"));
 

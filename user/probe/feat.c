@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
+/* feat.c - what the kernel and our privileges allow; feat_node.c has the rest. See feat.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/capability.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include <bpf/btf.h>
@@ -18,22 +18,10 @@
 #include "../base/fs.h"
 #include "bpf_log.h"
 #include "feat.skel.h"
-#include "feat.h"
+#include "feat_add.h"
 
-/* Fixed inode numbers of the initial namespaces (include/linux/proc_ns.h). */
-#define INIT_PID_NS_INO    0xEFFFFFFCu
-#define INIT_CGROUP_NS_INO 0xEFFFFFFBu
-
-struct checks {
-	struct feat_check *v;
-	int cnt, cap;
-};
-
-static void add(struct checks *c, const char *name, enum feat_level level, const char *means,
-		const char *fix, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
-
-static void add(struct checks *c, const char *name, enum feat_level level, const char *means,
-		const char *fix, const char *fmt, ...)
+void feat__add(struct checks *c, const char *name, enum feat_level level, const char *means,
+	       const char *fix, const char *fmt, ...)
 {
 	struct feat_check *check;
 	va_list ap;
@@ -65,11 +53,9 @@ static const struct prog_check {
 	 "the fallback for tp_btf; without both, sizes between two polls are not seen",
 	 "needs kernel 5.5 or newer and CAP_BPF + CAP_PERFMON"},
 	{"feat_lifecycle", "events fork, exec, exit", FEAT_DEGRADED,
-	 "processes that live shorter than a poll are seen",
-	 "needs CAP_BPF + CAP_PERFMON"},
+	 "processes that live shorter than a poll are seen", "needs CAP_BPF + CAP_PERFMON"},
 	{"feat_oom", "event oom:mark_victim", FEAT_DEGRADED,
-	 "OOM kills are recorded with the victim's last sizes",
-	 "needs CAP_BPF + CAP_PERFMON"},
+	 "OOM kills are recorded with the victim's last sizes", "needs CAP_BPF + CAP_PERFMON"},
 	{"feat_ringbuf", "ring buffer", FEAT_DEGRADED,
 	 "carries the last record of each process that ends", "needs kernel 5.8 or newer"},
 	{"feat_iter", "task iterator, exact sums", FEAT_DEGRADED,
@@ -106,10 +92,10 @@ static void check_progs(struct checks *c)
 		bpf_log__start();
 		err = try_prog(p->prog);
 		if (!err)
-			add(c, p->name, FEAT_OK, p->means, NULL, "loads");
+			feat__add(c, p->name, FEAT_OK, p->means, NULL, "loads");
 		else
-			add(c, p->name, p->without, p->means, p->fix, "refused: %s (%s)",
-			    strerror(-err), bpf_log__why());
+			feat__add(c, p->name, p->without, p->means, p->fix, "refused: %s (%s)",
+				  strerror(-err), bpf_log__why());
 	}
 }
 
@@ -118,16 +104,17 @@ static void check_kernel(struct checks *c)
 	struct utsname u;
 
 	if (!uname(&u))
-		add(c, "kernel", FEAT_OK, "for the record; nothing is decided by it", NULL, "%s %s",
-		    u.release, u.machine);
+		feat__add(c, "kernel", FEAT_OK, "for the record; nothing is decided by it", NULL,
+			  "%s %s", u.release, u.machine);
 	if (!access("/sys/kernel/btf/vmlinux", R_OK))
-		add(c, "BTF", FEAT_OK, "programs adapt themselves to this kernel's layouts", NULL,
-		    "/sys/kernel/btf/vmlinux");
+		feat__add(c, "BTF", FEAT_OK, "programs adapt themselves to this kernel's layouts",
+			  NULL, "/sys/kernel/btf/vmlinux");
 	else
-		add(c, "BTF", FEAT_DEGRADED,
-		    "no BPF program can be fitted to this kernel: only /proc is polled",
-		    "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (all current distributions have it)",
-		    "/sys/kernel/btf/vmlinux: %s", strerror(errno));
+		feat__add(c, "BTF", FEAT_DEGRADED,
+			  "no BPF program can be fitted to this kernel: only /proc is polled",
+			  "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (all current distributions "
+			  "have it)",
+			  "/sys/kernel/btf/vmlinux: %s", strerror(errno));
 }
 
 static void check_lockdown(struct checks *c)
@@ -138,26 +125,33 @@ static void check_lockdown(struct checks *c)
 	if (n < 0)
 		snprintf(text, sizeof(text), "not exposed here");
 	text[strcspn(text, "\n")] = '\0';
-	add(c, "lockdown", FEAT_OK,
-	    "under [integrity] kprobes, fentry and tracefs are refused; seep uses none of them",
-	    NULL, "%s", text);
+	feat__add(
+		c, "lockdown", FEAT_OK,
+		"under [integrity] kprobes, fentry and tracefs are refused; seep uses none of them",
+		NULL, "%s", text);
 }
 
 /* ---- privileges -------------------------------------------------------------------------- */
 
+#define ADD(cap)                                                                           \
+	"run as root with CAP_" cap " (pod: securityContext.capabilities.add: [" cap "]; " \
+	"podman, docker: --cap-add=" cap "; unit: CapabilityBoundingSet=)"
+
 static const struct cap_check {
 	int cap;
 	const char *name;
-	const char *means;
+	bool in_admin; /* CAP_SYS_ADMIN will do */
+	const char *means, *fix;
 } cap_checks[] = {
-	{CAP_BPF, "CAP_BPF", "loads programs and maps"},
-	{CAP_PERFMON, "CAP_PERFMON", "attaches tracing programs"},
-	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE",
-	 "reads /proc/PID/{exe,root,maps} of other users: executables' names, later symbols"},
-	{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH",
-	 "reads container bundles and state files of other users: container names"},
+	{CAP_BPF, "CAP_BPF", true, "loads programs and maps", ADD("BPF")},
+	{CAP_PERFMON, "CAP_PERFMON", true, "attaches tracing programs", ADD("PERFMON")},
+	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", false,
+	 "reads /proc/PID/{exe,root,maps} of other users: executables' names, symbols",
+	 ADD("SYS_PTRACE")},
+	{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", false,
+	 "reads container bundles and state files of other users: container names",
+	 ADD("DAC_READ_SEARCH")},
 };
-
 static uint64_t effective_caps(void)
 {
 	char text[4096];
@@ -172,111 +166,51 @@ static uint64_t effective_caps(void)
 	return caps;
 }
 
+bool feat__has_cap(int cap)
+{
+	return effective_caps() >> cap & 1;
+}
+
 static void check_caps(struct checks *c)
 {
-	uint64_t caps = effective_caps();
-	bool admin = caps >> CAP_SYS_ADMIN & 1;
 	const struct cap_check *k;
-	bool has;
 	size_t i;
 
 	for (i = 0; i < sizeof(cap_checks) / sizeof(cap_checks[0]); i++) {
 		k = &cap_checks[i];
-		has = caps >> k->cap & 1;
-		if (!has && admin && (k->cap == CAP_BPF || k->cap == CAP_PERFMON))
-			add(c, k->name, FEAT_OK, k->means, NULL, "through CAP_SYS_ADMIN");
-		else if (has)
-			add(c, k->name, FEAT_OK, k->means, NULL, "effective");
+		if (feat__has_cap(k->cap))
+			feat__add(c, k->name, FEAT_OK, k->means, NULL, "effective");
+		else if (k->in_admin && feat__has_cap(CAP_SYS_ADMIN))
+			feat__add(c, k->name, FEAT_OK, k->means, NULL, "through CAP_SYS_ADMIN");
 		else
-			add(c, k->name, FEAT_DEGRADED, k->means,
-			    "run as root, or add the capability to the unit or container", "missing");
+			feat__add(c, k->name, FEAT_DEGRADED, k->means, k->fix, "missing");
 	}
 }
 
-/* ---- the node ---------------------------------------------------------------------------- */
-
-static void check_namespace(struct checks *c, const char *name, const char *file, ino_t init,
-			    const char *means, const char *fix)
+/* Probes on allocators are perf events there, which ask for more than CAP_PERFMON. */
+static void check_old_probes(struct checks *c)
 {
-	struct stat st;
-
-	if (stat(file, &st))
-		add(c, name, FEAT_DEGRADED, means, fix, "%s: %s", file, strerror(errno));
-	else if (st.st_ino == init)
-		add(c, name, FEAT_OK, means, NULL, "the host's");
-	else
-		add(c, name, FEAT_DEGRADED, means, fix, "a private one");
-}
-
-static void check_proc(struct checks *c)
-{
-	static const char means[] = "names of all processes, and the poll without BPF";
-	static const char fix[] = "mount /proc without hidepid, or add the agent to its gid= group";
-	char text[64];
-	ssize_t n = fs__read("/proc/1/stat", text, sizeof(text));
-
-	if (n > 0)
-		add(c, "/proc of others", FEAT_OK, means, NULL, "readable");
-	else
-		add(c, "/proc of others", FEAT_MISSING, means, fix, "/proc/1/stat: %s",
-		    strerror(-n));
-}
-
-/* mountinfo: "... <mount point> ... - cgroup <source> <options>" */
-static bool find_memory_mount(char *text, char *ret_found, size_t cap)
-{
-	char point[256], type[32], options[256], *line, *dash, *save = NULL;
-	char v2[256] = "";
-
-	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		dash = strstr(line, " - ");
-		if (!dash || sscanf(line, "%*s %*s %*s %*s %255s", point) != 1 ||
-		    sscanf(dash, " - %31s %*s %255s", type, options) != 2)
-			continue;
-		if (!strcmp(type, "cgroup") && strstr(options, "memory")) {
-			snprintf(ret_found, cap, "v1 at %s", point);
-			return true;
-		}
-		if (!strcmp(type, "cgroup2"))
-			snprintf(v2, sizeof(v2), "%s", point);
-	}
-	if (!v2[0])
-		return false;
-	snprintf(ret_found, cap, "v2 at %s", v2);
-	return true;
-}
-
-static void check_cgroups(struct checks *c)
-{
-	static const char means[] = "limits, time to the limit, growth per cgroup and container";
-	static const char fix[] = "mount the host's /sys/fs/cgroup read-only into the agent";
-	char *text = malloc(1 << 18);
-	char found[300];
-
-	if (!text)
+	if (feat__has_uprobe_multi())
 		return;
-	if (fs__read("/proc/self/mountinfo", text, 1 << 18) > 0 &&
-	    find_memory_mount(text, found, sizeof(found)))
-		add(c, "memory cgroups mounted", FEAT_OK, means, NULL, "%s", found);
-	else
-		add(c, "memory cgroups mounted", FEAT_DEGRADED, means, fix, "not found");
-	free(text);
+	feat__add(c, "CAP_SYS_ADMIN", feat__has_cap(CAP_SYS_ADMIN) ? FEAT_OK : FEAT_DEGRADED,
+		  "a closer look at a suspect, on kernels without uprobe_multi (before 6.6)",
+		  ADD("SYS_ADMIN"), feat__has_cap(CAP_SYS_ADMIN) ? "effective" : "missing");
 }
 
-static void check_meminfo(struct checks *c)
+/* A call that is always wrong: whoever lets it pass to the kernel gets EINVAL. */
+static void check_seccomp(struct checks *c)
 {
-	static const char means[] = "time until the node's memory is used up";
-	char text[4096];
-	uint64_t total_kib = 0, available_kib = 0;
+	static const char means[] = "container runtimes' default filters refuse bpf(2)";
 
-	if (fs__read("/proc/meminfo", text, sizeof(text)) > 0 &&
-	    fs__find_u64(text, "MemTotal", &total_kib) &&
-	    fs__find_u64(text, "MemAvailable", &available_kib))
-		add(c, "node memory", FEAT_OK, means, NULL,
-		    "%" PRIu64 " MiB, %" PRIu64 " MiB available", total_kib / 1024,
-		    available_kib / 1024);
+	if (!feat__has_cap(CAP_BPF) && !feat__has_cap(CAP_SYS_ADMIN))
+		return; /* the kernel itself refuses */
+	if (syscall(__NR_bpf, -1, NULL, 0) && errno != EINVAL)
+		feat__add(c, "seccomp", FEAT_DEGRADED, means,
+			  "run without the filter (pod: seccompProfile type Unconfined), or with "
+			  "one that allows bpf",
+			  "bpf(2) is refused: %s", strerror(errno));
 	else
-		add(c, "node memory", FEAT_DEGRADED, means, "mount /proc", "/proc/meminfo unreadable");
+		feat__add(c, "seccomp", FEAT_OK, means, NULL, "bpf(2) passes");
 }
 
 int feat__has_uprobe_multi(void)
@@ -295,15 +229,9 @@ int feat__check(struct feat_check *checks, int cap)
 	check_kernel(&c);
 	check_lockdown(&c);
 	check_caps(&c);
+	check_old_probes(&c);
+	check_seccomp(&c);
 	check_progs(&c);
-	check_namespace(&c, "pid namespace", "/proc/self/ns/pid", INIT_PID_NS_INO,
-			"process ids mean the same to the kernel's events and to /proc",
-			"run the agent in the host's pid namespace (hostPID: true, --pid=host)");
-	check_namespace(&c, "cgroup namespace", "/proc/self/ns/cgroup", INIT_CGROUP_NS_INO,
-			"cgroup paths are whole",
-			"run in the host's cgroup namespace (--cgroupns=host); relative paths are resolved as far as possible");
-	check_proc(&c);
-	check_cgroups(&c);
-	check_meminfo(&c);
+	feat__check_node(&c);
 	return c.cnt;
 }

@@ -210,12 +210,12 @@ bench: all benches workloads replay-gen
 
 # ---- for people ---------------------------------------------------------------------------
 
-.PHONY: deps deps-peers run demo install clean help format
+.PHONY: deps deps-peers deps-k8s run demo install image clean help format
 deps:
 	$(Q)deploy/deps.sh
 
-deps-peers:
-	$(Q)deploy/deps.sh peers
+deps-peers deps-k8s:
+	$(Q)deploy/deps.sh $(@:deps-%=%)
 
 run: deps
 	$(Q)$(MAKE) --no-print-directory all
@@ -234,6 +234,13 @@ install: all
 	done
 	install -d -m700 $(DESTDIR)/var/lib/seep
 
+# the agent's container image, with whichever of these builders there is
+IMAGE   ?= localhost/seep:$(VERSION)
+BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))
+image:
+	$(Q)$(or $(BUILDER),$(error no docker, podman or buildah here)) build $(IMAGE_ARGS) \
+		-f deploy/Dockerfile -t $(IMAGE) .
+
 clean:
 	rm -rf build
 
@@ -249,6 +256,7 @@ help:
 	@echo 'make test      all test rings; the last line counts them (as root for all of them)'
 	@echo 'make fuzz      every fuzzer for FUZZ_S=1800 seconds'
 	@echo 'make bench     print every figure the README claims'
+	@echo 'make image     the container image (docker, podman or buildah)'
 	@echo 'make install   DESTDIR= PREFIX=$(PREFIX)'
 	@echo 'make clean'
 

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# deps.sh - install what building and testing seep needs and this machine lacks: deps.sh [peers]
+# deps.sh - install what building and testing seep needs and this machine lacks: deps.sh [build|peers|k8s]
 #
-# With `peers` also the servers and programs that seep is tested beside; they are not for a machine
-# that only runs seep, and tests whose peer is missing are skipped. Services are not started.
+# With `build` only what building needs, as in an image. With `peers` also the servers and programs
+# that seep is tested beside, with `k8s` what `make test-k8s` needs; they are not for a machine that
+# only runs seep, and tests whose peer is missing are skipped. Services are not started.
 #
 # Debian 12 and 13, Ubuntu 24.04. Nothing is done, said or downloaded when nothing is missing, and
 # only then root is not needed. Debian 12's libbpf and bpftool are too old: there they come from
@@ -18,12 +19,15 @@ BACKPORTS_LIST=/etc/apt/sources.list.d/seep-backports.list
 
 BUILD="gcc libc6-dev make clang llvm pkgconf zlib1g-dev libjansson-dev libsqlite3-dev
 	libncurses-dev libinih-dev libmicrohttpd-dev uthash-dev liblzma-dev libiberty-dev
-	libcurl4-openssl-dev"
+	libcurl4-openssl-dev ca-certificates"
 BPF="bpftool libbpf-dev libelf-dev libdw-dev"
 TEST="libcmocka-dev python3 python3-flask procps curl util-linux xz-utils
 	libjemalloc2 libgoogle-perftools-dev libmimalloc-dev musl-tools"
 
-PEERS="libclang-rt-dev prometheus prometheus-alertmanager sqlite3 redis-server memcached nginx heaptrack golang-go"
+PEERS="libclang-rt-dev prometheus prometheus-alertmanager sqlite3 redis-server memcached nginx heaptrack
+	podman runc conmon debootstrap busybox-static golang-go python3-yaml dpkg-dev systemd"
+K8S="golang-1.19-go golang-github-modern-go-reflect2-dev etcd-server containerd runc podman
+	debootstrap busybox-static containernetworking-plugins iproute2 openssl"
 
 say() { echo "deps: $*" >&2; }
 die() { say "$@"; exit 1; }
@@ -52,6 +56,9 @@ missing() {
 
 # Node.js may come from anywhere: only its command counts.
 missing_node() { command -v node >/dev/null 2>&1 || echo nodejs; }
+
+# So may kubectl.
+missing_kubectl() { command -v kubectl >/dev/null 2>&1 || echo kubernetes-client; }
 
 apt() {
 	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
@@ -104,14 +111,20 @@ release=${ID:-unknown}-${VERSION_ID:-}
 # Ubuntu's bpftool is a wrapper that looks for the running kernel's; the real one is in here.
 [ "$release" != ubuntu-24.04 ] || BPF="linux-tools-generic libbpf-dev libelf-dev libdw-dev"
 
-wanted_peers=
-[ "${1:-}" != peers ] || wanted_peers=$PEERS
+# wanted WHAT: the packages beside $BPF, as far as this machine lacks them
+# shellcheck disable=SC2086
+wanted() {
+	missing $BUILD
+	[ "$1" != build ] || return 0
+	missing $TEST
+	missing_node
+	[ "$1" != peers ] || missing $PEERS
+	[ "$1" != k8s ] || { missing $K8S; missing_kubectl; }
+}
 
 # shellcheck disable=SC2086
-{
-	lacking_bpf=$(missing $BPF | tr '\n' ' ')
-	lacking_rest=$( (missing $BUILD $TEST $wanted_peers; missing_node) | tr '\n' ' ')
-}
+lacking_bpf=$(missing $BPF | tr '\n' ' ')
+lacking_rest=$(wanted "${1:-all}" | tr '\n' ' ')
 lacking=${lacking_bpf}${lacking_rest}
 if [ -z "$lacking" ]; then
 	check_libbpf

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """run.py - the end-to-end ring: the real agent and command line beside real programs.
 
-    tests/e2e/run.sh [cli] [agent] [trace] [peers] [metrics] [notify] [leaks] [pods]
+    tests/e2e/run.sh [cli] [agent] [trace] [peers] [metrics] [notify] [containers] [leaks] [pods]
 
 cli     cli.cases: one command each, what it prints and returns
 agent   agent_cases.py: SIGKILL, bad state, bad clients
@@ -9,6 +9,7 @@ trace   trace_cases.py: `seep trace` finds the line that leaks, in every form
 peers   peer_cases.py: `seep trace` on servers and tools from Debian, which do not notice
 metrics metrics_cases.py: a leak becomes an alert in real Prometheus and Alertmanager
 notify  notify_cases.py: an incident reaches a webhook, Alertmanager and a command
+containers  container_cases.py: the image is built and runs with few permissions
 leaks   programs.cases: the leaks, and only they, become incidents
 pods    pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, which workload
 
@@ -22,6 +23,7 @@ import threading
 
 import agent_cases
 import cli_cases
+import container_cases
 import leak_cases
 import metrics_cases
 import notify_cases
@@ -30,7 +32,7 @@ import pod_cases
 import trace_cases
 from harness import SEEP, Agent, Results, scratch_directory
 
-GROUPS = ("cli", "agent", "trace", "peers", "metrics", "notify", "leaks", "pods")
+GROUPS = ("cli", "agent", "trace", "peers", "metrics", "notify", "containers", "leaks", "pods")
 
 
 def in_background(target, *args):
@@ -66,6 +68,9 @@ def run_with_agents(results, directory, groups):
                                              directory / "notify"))
             if "pods" in groups:
                 threads.append(in_background(pod_cases.run_all, results, directory / "pods"))
+            if "containers" in groups:
+                threads.append(in_background(container_cases.run_all, results,
+                                             directory / "containers"))
             if "leaks" in groups:
                 leak_cases.run_all(results, directory, scene, agent)
             for thread in threads:
@@ -83,8 +88,7 @@ def main():
         if not SEEP.exists():
             results.add("FAIL", "e2e", f"{SEEP} is not built")
         elif os.geteuid() != 0:
-            results.add("skip", "agent, trace, peers, metrics, notify, leaks, pods",
-                        "the agent needs root")
+            results.add("skip", "all but cli", "the agent needs root")
             if "cli" in groups:
                 cli_cases.run_all(results, directory / "cli", None)
         else:

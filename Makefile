@@ -210,7 +210,7 @@ bench: all benches workloads replay-gen
 
 # ---- for people ---------------------------------------------------------------------------
 
-.PHONY: deps deps-peers deps-k8s run demo install image clean help format
+.PHONY: deps deps-peers deps-k8s run demo install deb image clean help format
 deps:
 	$(Q)deploy/deps.sh
 
@@ -232,7 +232,18 @@ install: all
 	for page in docs/man/*.[18]; do \
 		install -Dm644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
 	done
+	install -Dm755 deploy/kubectl-seep $(DESTDIR)$(PREFIX)/bin/kubectl-seep
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/sbin/seep|$(PREFIX)/sbin/seep|' deploy/systemd/seep.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/seep.service
+	[ -e $(DESTDIR)/etc/seep/seep.conf ] || \
+		install -Dm644 deploy/seep.conf $(DESTDIR)/etc/seep/seep.conf
 	install -d -m700 $(DESTDIR)/var/lib/seep
+
+# a package for the Debian or Ubuntu it is built on
+DEB_DIR ?= build
+deb: all
+	$(Q)deploy/deb.sh $(VERSION) $(DEB_DIR)
 
 # the agent's container image, with whichever of these builders there is
 IMAGE   ?= localhost/seep:$(VERSION)
@@ -256,6 +267,7 @@ help:
 	@echo 'make test      all test rings; the last line counts them (as root for all of them)'
 	@echo 'make fuzz      every fuzzer for FUZZ_S=1800 seconds'
 	@echo 'make bench     print every figure the README claims'
+	@echo 'make deb       a Debian package in build/'
 	@echo 'make image     the container image (docker, podman or buildah)'
 	@echo 'make install   DESTDIR= PREFIX=$(PREFIX)'
 	@echo 'make clean'

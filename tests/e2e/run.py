@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """run.py - the end-to-end ring: the real agent and command line beside real programs.
 
-    tests/e2e/run.sh [cli] [agent] [trace] [peers] [metrics] [notify] [containers] [leaks] [pods]
+    tests/e2e/run.sh [cli] [agent] [trace] [peers] [metrics] [notify] [containers] [deploy] [leaks] [pods]
 
 cli     cli.cases: one command each, what it prints and returns
 agent   agent_cases.py: SIGKILL, bad state, bad clients
@@ -10,6 +10,7 @@ peers   peer_cases.py: `seep trace` on servers and tools from Debian, which do n
 metrics metrics_cases.py: a leak becomes an alert in real Prometheus and Alertmanager
 notify  notify_cases.py: an incident reaches a webhook, Alertmanager and a command
 containers  container_cases.py: the image is built and runs with few permissions
+deploy  deploy_cases.py: manifests, chart, plugin, unit and package
 leaks   programs.cases: the leaks, and only they, become incidents
 pods    pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, which workload
 
@@ -24,6 +25,7 @@ import threading
 import agent_cases
 import cli_cases
 import container_cases
+import deploy_cases
 import leak_cases
 import metrics_cases
 import notify_cases
@@ -32,7 +34,7 @@ import pod_cases
 import trace_cases
 from harness import SEEP, Agent, Results, scratch_directory
 
-GROUPS = ("cli", "agent", "trace", "peers", "metrics", "notify", "containers", "leaks", "pods")
+GROUPS = ("cli", "agent", "trace", "peers", "metrics", "notify", "containers", "deploy", "leaks", "pods")
 
 
 def in_background(target, *args):
@@ -71,6 +73,8 @@ def run_with_agents(results, directory, groups):
             if "containers" in groups:
                 threads.append(in_background(container_cases.run_all, results,
                                              directory / "containers"))
+            if "deploy" in groups:
+                threads.append(in_background(deploy_cases.run_all, results, directory / "deploy"))
             if "leaks" in groups:
                 leak_cases.run_all(results, directory, scene, agent)
             for thread in threads:

@@ -210,7 +210,7 @@ bench: all benches workloads replay-gen
 
 # ---- for people ---------------------------------------------------------------------------
 
-.PHONY: deps deps-peers deps-k8s run demo install deb image clean help format
+.PHONY: deps deps-peers deps-k8s run demo install deb image test-k8s clean help format
 deps:
 	$(Q)deploy/deps.sh
 
@@ -252,6 +252,10 @@ image:
 	$(Q)$(or $(BUILDER),$(error no docker, podman or buildah here)) build $(IMAGE_ARGS) \
 		-f deploy/Dockerfile -t $(IMAGE) .
 
+# seep on a real Kubernetes of one node, built from Debian's source package at the first run
+test-k8s: all
+	$(Q)PYTHONDONTWRITEBYTECODE=1 python3 tests/k8s/run.py
+
 clean:
 	rm -rf build
 
@@ -267,6 +271,7 @@ help:
 	@echo 'make test      all test rings; the last line counts them (as root for all of them)'
 	@echo 'make fuzz      every fuzzer for FUZZ_S=1800 seconds'
 	@echo 'make bench     print every figure the README claims'
+	@echo 'make test-k8s  seep on a real Kubernetes of one node; make deps-k8s installs what that needs'
 	@echo 'make deb       a Debian package in build/'
 	@echo 'make image     the container image (docker, podman or buildah)'
 	@echo 'make install   DESTDIR= PREFIX=$(PREFIX)'

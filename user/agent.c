@@ -25,6 +25,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "out/http_access.h"
 #include "probe/feat.h"
 
 #define HOUSEKEEPING_TICKS 60
@@ -176,12 +177,19 @@ static void on_terminate(void *ctx, uint32_t epoll_events)
 	loop__stop(a->loop);
 }
 
+static int differ(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) : a != b;
+}
+
 /* What is already built keeps its shape until the next start. */
 static int needs_restart(const struct config *old, const struct config *fresh)
 {
 	return fresh->interval_s != old->interval_s || fresh->window_s != old->window_s ||
 	       strcmp(fresh->state_dir, old->state_dir) || strcmp(fresh->socket, old->socket) ||
-	       strcmp(fresh->listen, old->listen) || fresh->max_processes != old->max_processes;
+	       strcmp(fresh->listen, old->listen) ||
+	       differ(fresh->web_token_file, old->web_token_file) ||
+	       fresh->max_processes != old->max_processes;
 }
 
 /* The rules of a->cfg were freed by config__reload. */
@@ -222,8 +230,8 @@ int agent__reload(struct agent *a, char *why, size_t cap)
 	}
 	snprintf(why, cap, "configuration read%s",
 		 needs_restart(&a->cfg, &fresh) ?
-			 "; interval, window, state-dir, socket, listen and max-processes take "
-			 "effect at the next start" : "");
+			 "; interval, window, state-dir, socket, listen, web-token-file and "
+			 "max-processes take effect at the next start" : "");
 	log_info("%s", why);
 	follow(a, &fresh);
 	return 0;
@@ -451,14 +459,23 @@ static int make_drill(struct agent *a)
 	return err;
 }
 
-/* An address that is taken must not keep the agent from watching. */
+/* Neither an address that is taken nor a bad token may keep the agent from watching. */
 static void make_http(struct agent *a)
 {
-	int err;
+	char token[ACCESS_TOKEN_MAX + 1];
+	const char *file = a->cfg.web_token_file;
+	int err = 0;
 
 	if (!strcmp(a->cfg.listen, "none"))
 		return;
-	err = http__new(a->loop, a->cfg.listen, answer__http, a, &a->http);
+	if (file)
+		err = access__read_token(file, token);
+	if (err) {
+		log_err("'%s': %s; going on without HTTP", file, err == -EINVAL ?
+			"expected a token of 8 to 256 printable characters" : strerror(-err));
+		return;
+	}
+	err = http__new(a->loop, a->cfg.listen, file ? token : NULL, answer__http, a, &a->http);
 	if (err)
 		log_err("'%s': %s; going on without HTTP", a->cfg.listen,
 			err == -EINVAL ? "expected ADDR:PORT or none" : strerror(-err));

@@ -204,7 +204,7 @@ void herald__stop(struct agent *a);
 
 /* ctl_handler_fn: top, leaks, show, status, record. */
 int answer__handle(void *ctx, const char *cmd, const json_t *request, struct buf *body);
-/* http_handler_fn: /healthz, /readyz, /metrics. */
+/* http_handler_fn: /healthz, /readyz, /metrics, and what answer__web serves. */
 int answer__http(void *ctx, const struct http_request *rq, struct buf *body,
 		 const char **ret_type);
 /* Where the watch is or what it is, in the fields of a row: cgroup, container, pod, workload... */

@@ -19,6 +19,7 @@
 #include "drill/drill.h"
 #include "out/ctl_proto.h"
 #include "who/kube.h"
+#include "out/http_access.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define SPECS_MAX    32
@@ -64,6 +65,9 @@ static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
 		 "health and metrics over HTTP, or none\n(default 127.0.0.1:9741)", NULL},
 		{"metrics-top", 0, OPTION_UINT, "N", &cfg->metrics_top,
 		 "processes and cgroups with metrics of their own,\nbesides suspects (default 20)", NULL},
+		{"web-token-file", 0, OPTION_STRING, "FILE", &cfg->web_token_file,
+		 "HTTP wants the token in FILE, as a bearer or as the\npassword of user "
+		 ACCESS_USER, NULL},
 		{"max-processes", 0, OPTION_UINT, "N", &cfg->max_processes,
 		 "processes and cgroups tracked at once (default 8192)", NULL},
 		{"retention-days", 0, OPTION_UINT, "N", &cfg->retention_days,

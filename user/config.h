@@ -25,6 +25,7 @@ struct config {
 	const char *socket;
 	const char *listen;      /* ADDR:PORT or "none" */
 	unsigned metrics_top;    /* processes and cgroups with metrics of their own at least */
+	const char *web_token_file; /* or NULL: no token */
 	unsigned max_processes;  /* tracked at once */
 	unsigned retention_days; /* of closed incidents */
 	const char *inspect;     /* when: crontab times, a period, or "off" */

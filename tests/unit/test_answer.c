@@ -395,7 +395,7 @@ static void test_status(void **state)
 
 static int get(struct world *w, const char *path, struct buf *body)
 {
-	const struct http_request rq = {.path = path, .accept = ""};
+	const struct http_request rq = {.path = path, .accept = "", .is_private = 1};
 	const char *type = NULL;
 
 	buf__consume(body, body->len);
@@ -466,7 +466,10 @@ static void test_metrics_are_bounded(void **state)
 
 static void test_openmetrics(void **state)
 {
-	const struct http_request rq = {"/metrics", "application/openmetrics-text; version=1.0.0"};
+	const struct http_request rq = {
+		.path = "/metrics",
+		.accept = "application/openmetrics-text; version=1.0.0",
+	};
 	struct world *w = *state;
 	struct buf body = {0};
 	const char *type;

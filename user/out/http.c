@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <microhttpd.h>
 
 #include "http.h"
+#include "http_access.h"
 
 #define TICK_NS 1000000000ULL /* how often timeouts are looked after */
 
@@ -20,6 +22,8 @@ struct http {
 	struct loop_source *source, *timer;
 	http_handler_fn handler;
 	void *ctx;
+	char *token;  /* NULL: none is asked for */
+	int is_local; /* it listens on loopback */
 	unsigned port;
 };
 
@@ -65,8 +69,8 @@ static int parse_address(const char *text, struct sockaddr_storage *ret_addr, so
 	return parse_port(colon + 1, &v4->sin_port);
 }
 
-/* A listening socket; the port that was really taken in *ret_port. A descriptor or -errno. */
-static int listen_on(const char *address, unsigned *ret_port)
+/* A listening socket, and what was really taken. A descriptor or -errno. */
+static int listen_on(const char *address, unsigned *ret_port, int *ret_is_local)
 {
 	struct sockaddr_storage addr;
 	socklen_t len;
@@ -87,44 +91,130 @@ static int listen_on(const char *address, unsigned *ret_port)
 	}
 	/* the port stands at the same place for both families */
 	*ret_port = ntohs(((struct sockaddr_in *)&addr)->sin_port);
+	*ret_is_local = access__is_loopback((struct sockaddr *)&addr);
 	return fd;
 }
 
-/* ---- requests ---------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------- */
 
-static const char *header(struct MHD_Connection *c, const char *name)
+/* Nothing runs, loads or frames but what the agent itself serves; nothing is kept by proxies. */
+static const struct {
+	const char *name, *value;
+} safety[] = {
+	{"Content-Security-Policy",
+	 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+	 "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+	 "require-trusted-types-for 'script'; trusted-types 'none'"},
+	{"X-Content-Type-Options", "nosniff"},
+	{"X-Frame-Options", "DENY"},
+	{"Referrer-Policy", "no-referrer"},
+	{"Cross-Origin-Opener-Policy", "same-origin"},
+	{"Cross-Origin-Resource-Policy", "same-origin"},
+	{"Permissions-Policy", "camera=(), geolocation=(), microphone=()"},
+	{"Cache-Control", "private, no-cache"},
+};
+
+static void add_headers(struct MHD_Response *r, unsigned status, const char *type)
 {
-	const char *value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
+	size_t i;
 
-	return value ? value : "";
+	for (i = 0; i < sizeof(safety) / sizeof(safety[0]); i++)
+		MHD_add_response_header(r, safety[i].name, safety[i].value);
+	MHD_add_response_header(r, "Content-Type", type);
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(r, "Allow", "GET, HEAD");
+	if (status == MHD_HTTP_UNAUTHORIZED)
+		MHD_add_response_header(r, "WWW-Authenticate", "Basic realm=\"seep\"");
+}
+
+/* FNV-1a: a body that changed has another tag, and nobody gains by making two alike. */
+static void tag_of(const struct buf *body, char *ret_tag, size_t cap)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+	size_t i;
+
+	for (i = 0; i < body->len; i++)
+		hash = (hash ^ (unsigned char)body->data[i]) * 0x100000001b3;
+	snprintf(ret_tag, cap, "\"%016" PRIx64 "\"", hash);
 }
 
 static enum MHD_Result send_body(struct MHD_Connection *c, unsigned status, const char *type,
-				 const struct buf *body)
+				 struct buf *body)
 {
+	const char *known = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "If-None-Match");
 	struct MHD_Response *r;
 	enum MHD_Result ret;
+	char tag[24];
 
+	tag_of(body, tag, sizeof(tag));
+	if (status == MHD_HTTP_OK && known && strstr(known, tag)) {
+		status = MHD_HTTP_NOT_MODIFIED;
+		body->len = 0;
+	}
 	r = MHD_create_response_from_buffer(body->len, body->len ? body->data : (char *)"",
 					    MHD_RESPMEM_MUST_COPY);
 	if (!r)
 		return MHD_NO;
-	MHD_add_response_header(r, "Content-Type", type);
-	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(r, "Allow", "GET, HEAD");
+	add_headers(r, status, type);
+	if (status == MHD_HTTP_OK || status == MHD_HTTP_NOT_MODIFIED)
+		MHD_add_response_header(r, "ETag", tag);
 	ret = MHD_queue_response(c, status, r);
 	MHD_destroy_response(r);
 	return ret;
+}
+
+/* ---- requests ---------------------------------------------------------------------------- */
+
+const char *http__arg(const struct http_request *rq, const char *name)
+{
+	return MHD_lookup_connection_value(rq->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+/* What probes of an orchestrator ask for: it tells nothing, and they have no token. */
+static int is_public(const char *path)
+{
+	return !strcmp(path, "/healthz") || !strcmp(path, "/readyz");
+}
+
+/* 0, or the status it is refused with and the reason in body. */
+static int refuse(const struct http *h, struct MHD_Connection *c, const char *path,
+		  const char *method, struct buf *body)
+{
+	const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host");
+	const char *authorization =
+		MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization");
+
+	if (strcmp(method, "GET") && strcmp(method, "HEAD")) {
+		buf__puts(body, "only GET and HEAD\n");
+		return MHD_HTTP_METHOD_NOT_ALLOWED;
+	}
+	if (is_public(path))
+		return 0;
+	if (h->is_local && host && !access__host_is_local(host)) {
+		buf__puts(body, "this agent answers to localhost only\n");
+		return MHD_HTTP_MISDIRECTED_REQUEST;
+	}
+	if (h->token && !access__is_granted(authorization, h->token)) {
+		buf__puts(body, "the token is needed: as a bearer, or as the password of user "
+				ACCESS_USER "\n");
+		return MHD_HTTP_UNAUTHORIZED;
+	}
+	return 0;
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url,
 				  const char *method, const char *version, const char *upload,
 				  size_t *upload_size, void **state)
 {
-	struct http_request rq = {.path = url, .accept = header(c, "Accept")};
 	const char *type = "text/plain; charset=utf-8";
 	struct http *h = cls;
+	const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Accept");
+	const struct http_request rq = {
+		.path = url,
+		.accept = accept ? accept : "",
+		.is_private = h->is_local || h->token,
+		.connection = c,
+	};
 	struct buf body = {0};
 	enum MHD_Result ret;
 	int status;
@@ -139,12 +229,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 		*upload_size = 0;
 		return MHD_YES;
 	}
-	if (strcmp(method, "GET") && strcmp(method, "HEAD")) {
-		status = MHD_HTTP_METHOD_NOT_ALLOWED;
-		buf__puts(&body, "only GET and HEAD\n");
-	} else {
+	status = refuse(h, c, url, method, &body);
+	if (!status)
 		status = h->handler(h->ctx, &rq, &body, &type);
-	}
 	if (body.err)
 		status = MHD_HTTP_INTERNAL_SERVER_ERROR;
 	ret = send_body(c, status, type, &body);
@@ -181,28 +268,33 @@ static int watch(struct http *h, struct loop *loop)
 	return h->source && h->timer ? 0 : -errno;
 }
 
-int http__new(struct loop *loop, const char *address, http_handler_fn handler, void *ctx,
-	      struct http **ret_http)
+static int serve(struct http *h, struct loop *loop, const char *address)
 {
-	struct http *h = calloc(1, sizeof(*h));
-	int fd, err;
+	int fd = listen_on(address, &h->port, &h->is_local);
 
-	if (!h)
-		return -ENOMEM;
-	h->handler = handler;
-	h->ctx = ctx;
-	fd = listen_on(address, &h->port);
-	if (fd < 0) {
-		free(h);
+	if (fd < 0)
 		return fd;
-	}
 	h->daemon = start(h, fd); /* owns fd from here on */
 	if (!h->daemon) {
 		close(fd);
-		free(h);
 		return -ENOMEM;
 	}
-	err = watch(h, loop);
+	return watch(h, loop);
+}
+
+int http__new(struct loop *loop, const char *address, const char *token, http_handler_fn handler,
+	      void *ctx, struct http **ret_http)
+{
+	struct http *h = calloc(1, sizeof(*h));
+	int err = -ENOMEM;
+
+	if (!h)
+		return err;
+	h->handler = handler;
+	h->ctx = ctx;
+	h->token = token ? strdup(token) : NULL;
+	if (!token || h->token)
+		err = serve(h, loop, address);
 	if (err) {
 		http__free(h);
 		return err;
@@ -217,7 +309,9 @@ void http__free(struct http *h)
 		return;
 	loop__remove(h->source);
 	loop__remove(h->timer);
-	MHD_stop_daemon(h->daemon);
+	if (h->daemon)
+		MHD_stop_daemon(h->daemon);
+	free(h->token);
 	free(h);
 }
 

@@ -37,7 +37,8 @@ BPFFLAGS := -g -O2 -target bpf -mcpu=v2 -D__TARGET_ARCH_$(ARCH) -Ivmlinux -Iincl
 BPF_SRCS  := $(wildcard bpf/*.bpf.c)
 SKELS     := $(BPF_SRCS:bpf/%.bpf.c=build/bpf/%.skel.h)
 USER_SRCS := $(filter-out user/main.c,$(wildcard user/*.c user/*/*.c))
-USER_OBJS := $(USER_SRCS:%.c=$(OUT)/%.o)
+PAGE_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard user/out/page/*))
+USER_OBJS := $(USER_SRCS:%.c=$(OUT)/%.o) $(PAGE_OBJS)
 LIB       := $(OUT)/libseep.a
 
 UNIT_TESTS   := $(patsubst tests/unit/test_%.c,$(OUT)/tests/unit/test_%,$(wildcard tests/unit/test_*.c))
@@ -66,6 +67,12 @@ $(OUT)/%.o: %.c | $(SKELS)
 	$(call msg,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# a file as it is becomes the bytes between two symbols: _binary_user_out_page_NAME_{start,end}
+$(PAGE_OBJS): $(OUT)/%.o: %
+	$(call msg,EMBED,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LD) -r -b binary -z noexecstack -o $@ $<
 
 build/%.bpf.o: %.bpf.c $(wildcard bpf/*.h include/seep/*.h vmlinux/*.h vmlinux/*/*.h)
 	$(call msg,BPF,$@)

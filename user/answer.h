@@ -50,6 +50,9 @@ int answer__mutes(struct agent *a, const json_t *request, json_t **ret_json, str
 int answer__status(struct agent *a, json_t **ret_json);
 /* Whether suspects are looked at closer, and what that costs them. */
 json_t *answer__drill(struct agent *a);
+/* The web page and its JSON: an HTTP status. */
+int answer__web(struct agent *a, const struct http_request *rq, struct buf *body,
+		const char **ret_type);
 
 /* Parts of the status that metrics tell as well: {name: number}, maps as {name: {used, max}}. */
 json_t *answer__events(struct agent *a);

@@ -604,6 +604,5 @@ int answer__http(void *ctx, const struct http_request *rq, struct buf *body, con
 	}
 	if (!strcmp(rq->path, "/metrics"))
 		return serve_metrics(a, rq->accept, body, ret_type);
-	buf__puts(body, "there are /healthz, /readyz and /metrics\n");
-	return 404;
+	return answer__web(a, rq, body, ret_type);
 }

@@ -62,7 +62,7 @@ static void fill_specs(struct config *cfg, struct option_spec specs[SPECS_MAX])
 		{"socket", 0, OPTION_STRING, "PATH", &cfg->socket,
 		 "where the other commands find the agent (default:\n$SEEP_SOCKET, then " CTL_DEFAULT_SOCKET ")", NULL},
 		{"listen", 0, OPTION_STRING, "ADDR:PORT", &cfg->listen,
-		 "health and metrics over HTTP, or none\n(default 127.0.0.1:9741)", NULL},
+		 "web page, health and metrics over HTTP, or none\n(default 127.0.0.1:9741)", NULL},
 		{"metrics-top", 0, OPTION_UINT, "N", &cfg->metrics_top,
 		 "processes and cgroups with metrics of their own,\nbesides suspects (default 20)", NULL},
 		{"web-token-file", 0, OPTION_STRING, "FILE", &cfg->web_token_file,

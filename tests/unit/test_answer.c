@@ -393,13 +393,18 @@ static void test_status(void **state)
 	json_decref(status);
 }
 
-static int get(struct world *w, const char *path, struct buf *body)
+static int get_as(struct world *w, const char *path, int is_private, struct buf *body)
 {
-	const struct http_request rq = {.path = path, .accept = "", .is_private = 1};
+	const struct http_request rq = {.path = path, .accept = "", .is_private = is_private};
 	const char *type = NULL;
 
 	buf__consume(body, body->len);
 	return answer__http(&w->a, &rq, body, &type);
+}
+
+static int get(struct world *w, const char *path, struct buf *body)
+{
+	return get_as(w, path, 1, body);
 }
 
 static unsigned count(const char *text, const char *what)
@@ -481,6 +486,35 @@ static void test_openmetrics(void **state)
 	buf__free(&body);
 }
 
+static void has_text(struct world *w, const char *path, int status, const char *text)
+{
+	struct buf body = {0};
+
+	assert_int_equal(get(w, path, &body), status);
+	if (!body.len || !memmem(body.data, body.len, text, strlen(text)))
+		fail_msg("%s: no '%s' in: %.300s", path, text, body.len ? body.data : "");
+	buf__free(&body);
+}
+
+static void test_web(void **state)
+{
+	struct world *w = *state;
+	struct buf body = {0};
+
+	populate(w);
+	has_text(w, "/", 200, "<!doctype html>");
+	has_text(w, "/api/top", 200, "\"comm\":\"big\"");
+	has_text(w, "/api/leaks", 200, "\"seep.leaks/1\"");
+	has_text(w, "/api/status", 200, "\"seep.status/1\"");
+	has_text(w, "/api/incident/nosuch", 404, "\"error\":\"no incident 'nosuch'");
+	has_text(w, "/api/incident/", 400, "\"seep.error/1\"");
+	has_text(w, "/api/record", 404, "\"seep.error/1\"");
+	assert_int_equal(get_as(w, "/api/top", 0, &body), 403);
+	assert_int_equal(get_as(w, "/", 0, &body), 403);
+	assert_int_equal(get_as(w, "/metrics", 0, &body), 200);
+	buf__free(&body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -498,6 +532,7 @@ int main(void)
 		WORLD_TEST(test_http),
 		WORLD_TEST(test_metrics_are_bounded),
 		WORLD_TEST(test_openmetrics),
+		WORLD_TEST(test_web),
 	};
 
 	log__set_level(LOG_LEVEL_ERROR);

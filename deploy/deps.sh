@@ -28,6 +28,7 @@ PEERS="libclang-rt-dev prometheus prometheus-alertmanager sqlite3 redis-server m
 	podman runc conmon debootstrap busybox-static golang-go python3-yaml dpkg-dev systemd"
 K8S="golang-1.19-go golang-github-modern-go-reflect2-dev etcd-server containerd runc podman
 	debootstrap busybox-static containernetworking-plugins iproute2 openssl"
+	chromium chromium-driver fonts-inter"
 
 say() { echo "deps: $*" >&2; }
 die() { say "$@"; exit 1; }

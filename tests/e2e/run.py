@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """run.py - the end-to-end ring: the real agent and command line beside real programs.
 
-    tests/e2e/run.sh [cli] [agent] [trace] [peers] [metrics] [notify] [containers] [deploy] [leaks] [pods]
+    tests/e2e/run.sh [cli] [agent] [trace] [peers] [metrics] [notify] [containers] [deploy] [page] [leaks] [pods]
 
 cli     cli.cases: one command each, what it prints and returns
 agent   agent_cases.py: SIGKILL, bad state, bad clients
@@ -11,6 +11,7 @@ metrics metrics_cases.py: a leak becomes an alert in real Prometheus and Alertma
 notify  notify_cases.py: an incident reaches a webhook, Alertmanager and a command
 containers  container_cases.py: the image is built and runs with few permissions
 deploy  deploy_cases.py: manifests, chart, plugin, unit and package
+page    page_cases.py: the web page in a real browser
 leaks   programs.cases: the leaks, and only they, become incidents
 pods    pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, which workload
 
@@ -29,12 +30,13 @@ import deploy_cases
 import leak_cases
 import metrics_cases
 import notify_cases
+import page_cases
 import peer_cases
 import pod_cases
 import trace_cases
 from harness import SEEP, Agent, Results, scratch_directory
 
-GROUPS = ("cli", "agent", "trace", "peers", "metrics", "notify", "containers", "deploy", "leaks", "pods")
+GROUPS = ("cli", "agent", "trace", "peers", "metrics", "notify", "containers", "deploy", "page", "leaks", "pods")
 
 
 def in_background(target, *args):
@@ -75,6 +77,8 @@ def run_with_agents(results, directory, groups):
                                              directory / "containers"))
             if "deploy" in groups:
                 threads.append(in_background(deploy_cases.run_all, results, directory / "deploy"))
+            if "page" in groups:
+                threads.append(in_background(page_cases.run_all, results, directory / "page"))
             if "leaks" in groups:
                 leak_cases.run_all(results, directory, scene, agent)
             for thread in threads:

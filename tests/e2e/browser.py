@@ -129,7 +129,7 @@ class Browser:
     def picture(self, path):
         """The whole page, not only what fits the window."""
         size = self.devtools("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 6000),
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 3200),
                 "scale": 1}
         answer = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=True,
                                clip=clip)

@@ -40,6 +40,15 @@ export async function ask_all(sources, signal) {
 	return Object.fromEntries(names.map((name, i) => [name, answers[i]]));
 }
 
+/* The same; what is refused is left out. */
+export async function ask_some(sources, signal) {
+	const names = Object.keys(sources);
+	const answers = await Promise.allSettled(names.map((name) => ask(sources[name], signal)));
+	const given = names.map((name, i) => [name, answers[i].value]).filter(([, value]) => value);
+
+	return Object.fromEntries(given);
+}
+
 /*
  * Call turn(signal) now and again every period_ms() after it has ended, as long as the page is
  * visible. Returns a function that ends it.

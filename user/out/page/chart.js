@@ -264,7 +264,7 @@ export class Chart {
 		const y = this.y(limit);
 
 		g.append(s("path", {d: `M${LEFT} ${y}H${this.width - RIGHT}`}),
-			 s("text", {x: this.width - RIGHT, y: y - 9, class: "r"}, text));
+			 s("text", {x: LEFT + 8, y: y + 17}, text));
 		if (hits_s && hits_s[0] <= f.end)
 			g.append(this.hit(hits_s, y, f));
 		return g;

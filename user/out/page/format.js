@@ -122,6 +122,11 @@ export function file_line(frame) {
 	return frame.file ? name(frame.line ? `${frame.file}:${frame.line}` : frame.file) : null;
 }
 
+/* The same without its directories, for where there is little room. */
+export function short_line(frame) {
+	return file_line({...frame, file: frame.file && last_part(frame.file)});
+}
+
 export function function_of(frame) {
 	return name(frame.function || frame.address);
 }

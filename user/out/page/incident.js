@@ -9,6 +9,7 @@ import {badge, card, list, memory_columns, named, pid_of, row_key, tile} from ".
 
 const ATTRIBUTES = ["namespace", "workload", "pod", "container", "image", "comm", "pid", "cgroup",
 		    "node"];
+const RELATED_MAX = 10;
 const WEIGHTS = {
 	kept: {label: "Bytes kept", of: (site) => site.outstanding_bytes, unit: fmt.bytes},
 	growth: {label: "Growth per hour", of: (site) => site.growth_bytes_per_hour, unit: fmt.rate},
@@ -16,6 +17,12 @@ const WEIGHTS = {
 
 export function sources({id}) {
 	return {incident: `/api/incident/${encodeURIComponent(id)}`};
+}
+
+/* Those it is related to, by name. */
+export function more({incident}) {
+	return Object.fromEntries(incident.related.slice(0, RELATED_MAX)
+		.map((id) => [`related:${id}`, `/api/incident/${encodeURIComponent(id)}`]));
 }
 
 export function title({incident}) {
@@ -56,8 +63,8 @@ function head(i) {
 function between(pair, show) {
 	const [low, high] = pair ?? [];
 
-	if (!fmt.known(low))
-		return null;
+	if (!fmt.known(low) || show(low) === show(high))
+		return null; /* not known, or narrower than it would be written */
 	return `95 %: ${show(low)} to ${fmt.known(high) ? show(high) : "any time later"}`;
 }
 
@@ -68,8 +75,8 @@ function facts(i) {
 		     `since ${fmt.time(v.since_s)}`),
 		tile("Rate", fmt.rate(v.slope_bytes_per_hour), between(v.slope_ci_bytes_per_hour, fmt.bytes)),
 		tile("Limit", fmt.bytes(v.limit_bytes), i.state === "open" && fmt.known(v.time_to_limit_s) ?
-			`reached in ${fmt.duration(v.time_to_limit_s)} (${between(v.time_to_limit_ci_s,
-				fmt.duration) ?? "no interval"})` :
+			[`reached in ${fmt.duration(v.time_to_limit_s)}`,
+			 between(v.time_to_limit_ci_s, fmt.duration)].filter(Boolean).join("; ") :
 			i.state === "open" ? "not on its way there" : null),
 		tile("Sure", fmt.percent(v.confidence),
 		     i.state === "open" ? `open for ${fmt.duration(i.duration_s)}` :
@@ -133,7 +140,7 @@ function site_part(site, nth, open) {
 		  h("span", {class: "num"}, fmt.bytes(site.outstanding_bytes)),
 		  h("span", {class: "num quiet prio2"}, fmt.plural(site.outstanding_count, "block")),
 		  h("span", {class: "num quiet prio2"}, fmt.rate(site.growth_bytes_per_hour)),
-		  badge(site.verdict)),
+		  site.verdict !== "unknown" && badge(site.verdict)),
 		h("ol", {class: "frames"}, site.frames.map(frame_line)),
 		h("p", {class: "quiet small"}, [ci, `allocated through ${site.allocator}`,
 			`${fmt.plural(site.samples, "sample")}`,
@@ -235,11 +242,18 @@ function timeline(i) {
 		h("span", {}, fmt.name(e.text)))));
 }
 
-function related(i) {
+function related(i, others) {
 	if (!i.related.length)
 		return h("p", {class: "quiet"}, "No other incident is known to belong to this one.");
-	return h("ul", {class: "lines"}, i.related.map((id) => h("li", {},
-		h("a", {class: "mono", href: `/incident/${encodeURIComponent(id)}`}, id))));
+	return h("ul", {class: "related"}, i.related.map((id) => {
+		const other = others[id];
+
+		return h("li", {}, h("a", {href: `/incident/${encodeURIComponent(id)}`, "data-key": id},
+				     other ? [named(fmt.title(other.object)), pid_of(other.object)] : id),
+			 other && [badge(other.state), h("span", {class: "quiet"},
+				`since ${fmt.short_time(other.started_s ?? other.opened_s)}, ` +
+				`grew ${fmt.bytes(other.verdict.growth_bytes)}`)]);
+	}));
 }
 
 function top_table(by) {
@@ -263,16 +277,16 @@ function build(root) {
 			  h("h3", {}, "Source lines"), parts.lines.el);
 	parts.pods_card.append(card("Ten largest pods at that time", parts.pods.el));
 	root.replaceChildren(parts.head, parts.facts, card("Memory over time", parts.legend, parts.chart.el),
+		card("Where it is allocated and kept", parts.code, parts.no_code),
 		h("div", {class: "columns"},
 		  h("div", {}, card("What it means", parts.meaning), card("Evidence", parts.evidence),
 		      card("Related", parts.related)),
 		  h("div", {}, card("Whose it is", parts.attributes), card("What happened", parts.timeline),
 		    card("What was not seen", parts.not_seen))),
-		card("Where it is allocated and kept", parts.code, parts.no_code),
 		card("Ten largest processes at that time", parts.top.el), parts.pods_card);
 }
 
-export function show(root, {incident: i}) {
+export function show(root, {incident: i, ...more_of}) {
 	if (!root.parts)
 		build(root);
 	const {parts} = root;
@@ -288,7 +302,10 @@ export function show(root, {incident: i}) {
 	slot(parts.timeline, i.timeline, () => timeline(i));
 	slot(parts.not_seen, i.not_seen, () => i.not_seen.length ? list(i.not_seen) :
 		h("p", {class: "quiet"}, "Nothing that seep knows of."));
-	slot(parts.related, i.related, () => related(i));
+	const others = Object.fromEntries(i.related.map((id) => [id, more_of[`related:${id}`]]));
+
+	slot(parts.related, Object.values(others).map((o) => [o?.state, o?.verdict.growth_bytes]),
+	     () => related(i, others));
 	show_sites(root, i);
 	parts.top.update(i.top);
 	parts.pods.update(i.top_pods ?? []);

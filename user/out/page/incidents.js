@@ -42,10 +42,10 @@ function value_of(incident, key) {
 }
 
 function text_of(incident) {
-	const where = where_of(incident);
+	const where = where_of(incident) ?? {};
 
 	return [incident.id, incident.kind, incident.state, incident.severity, incident.verdict.class,
-		where?.text, where?.line, ...Object.values(incident.object)].join(" ").toLowerCase();
+		where.function, where.file, ...Object.values(incident.object)].join(" ").toLowerCase();
 }
 
 function filtered(incidents, {text, state, severity}) {
@@ -66,12 +66,12 @@ function moment(t_s) {
 const SEVERITIES = ["info", "warning", "critical"];
 
 const columns = [
-	{id: "severity", label: "Severity", value: (i) => SEVERITIES.indexOf(i.severity),
+	{id: "severity", label: "Severity", prio: 2, value: (i) => SEVERITIES.indexOf(i.severity),
 	 cell: (i) => badge(i.severity)},
 	{id: "object", label: "Who", value: (i) => fmt.title(i.object),
-	 from: (i) => [fmt.title(i.object), i.object.pid, where_of(i)],
+	 from: (i) => [fmt.title(i.object), i.object.pid, where_of(i), i.severity, i.state],
 	 cell: (i) => [link_to(i, h("span", {class: "who"}, named(fmt.title(i.object)), pid_of(i.object))),
-		       site_of(i)]},
+		       site_of(i), h("span", {class: "narrow"}, badge(i.severity), " ", badge(i.state))]},
 	{id: "place", label: "Runs in", prio: 3, value: (i) => fmt.place(i.object),
 	 cell: (i) => h("span", {class: "place"}, named(fmt.place(i.object)))},
 	{id: "started", label: "Onset", number: true, prio: 3, value: (i) => i.started_s,
@@ -86,7 +86,7 @@ const columns = [
 	 cell: (i) => fmt.bytes(i.verdict.growth_bytes)},
 	{id: "rate", label: "Rate", number: true, prio: 3, value: (i) => i.verdict.slope_bytes_per_hour,
 	 cell: (i) => fmt.rate(i.verdict.slope_bytes_per_hour)},
-	{id: "state", label: "State", value: (i) => i.state, cell: (i) => badge(i.state)},
+	{id: "state", label: "State", prio: 2, value: (i) => i.state, cell: (i) => badge(i.state)},
 ];
 
 function select(label, words, value, onchange) {

@@ -4,9 +4,10 @@
  *
  * A view is a module with title, sources(address) - what to ask the agent for - and show(root,
  * data, address), which is called after each poll and brings the elements below root up to date.
- * One that needs more, knowing the first answers, has more(data), too.
+ * One that needs more, knowing the first answers, has more(data), too; what of that is refused is
+ * left out of data.
  */
-import {Refused, ask_all, repeat} from "./api.js";
+import {Refused, ask_all, ask_some, repeat} from "./api.js";
 import {h} from "./dom.js";
 import * as fmt from "./format.js";
 import * as incident from "./incident.js";
@@ -97,7 +98,7 @@ async function poll(view, address, root, signal) {
 		let data = await ask_all(sources, signal);
 
 		if (view.more)
-			data = {...data, ...await ask_all(view.more(data), signal)};
+			data = {...data, ...await ask_some(view.more(data), signal)};
 		if (signal.aborted)
 			return;
 		show_health(data.agent);

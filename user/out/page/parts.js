@@ -44,16 +44,15 @@ export function list(lines, cls = "") {
 /* Where the largest call site is: the innermost frame that has a source line. */
 export function where_of(incident) {
 	const frames = incident.sites?.[0]?.frames ?? [];
-	const frame = frames.find((f) => f.file && f.line) ?? frames[0];
 
-	return frame ? {text: fmt.function_of(frame), line: fmt.file_line(frame)} : null;
+	return frames.find((f) => f.file && f.line) ?? frames[0] ?? null;
 }
 
 export function site_of(incident) {
-	const where = where_of(incident);
+	const frame = where_of(incident);
 
-	return where && h("code", {class: "site"}, where.text, where.line && h("span", {class: "quiet"},
-		`  ${where.line}`));
+	return frame && h("code", {class: "site", title: fmt.file_line(frame)}, fmt.function_of(frame),
+			  frame.file && h("span", {class: "quiet"}, `  ${fmt.short_line(frame)}`));
 }
 
 export function link_to(incident, ...children) {

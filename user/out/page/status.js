@@ -75,6 +75,18 @@ function room(a) {
 		...Object.entries(a.maps).map(([name, map]) => fill(fmt.name(name), map.used, map.max))];
 }
 
+function inspections(a) {
+	const last = a.last_inspection;
+
+	if (!last)
+		return h("p", {class: "quiet"}, "None has run yet; leaks are looked for all the time.");
+	return pairs([["last", fmt.time(last.at_s)], ["asked for by", fmt.name(last.trigger)],
+		      ["took", fmt.nanoseconds(1e9 * last.took_s)],
+		      ["complete", last.complete ? "yes" : "no", last.complete ? "" : "hot"],
+		      ["candidates", fmt.count(last.candidates)], ["reported", fmt.count(last.reported)],
+		      ["next", fmt.time(last.next_s)]]);
+}
+
 function state(a) {
 	return pairs([["directory", named(fmt.name(a.state_dir))],
 		      ["sizes", a.journal?.error ? fmt.name(a.journal.error) : `${fmt.bytes(a.journal?.bytes)}, saved`,
@@ -98,9 +110,9 @@ function targets_table() {
 			{id: "hits", label: "Probe hits", number: true, prio: 2, value: (t) => t.hits,
 			 cell: (t) => fmt.count(t.hits)},
 			{id: "duty", label: "Probed", number: true, prio: 3, value: (t) => t.duty_percent,
-			 cell: (t) => `${t.duty_percent.toFixed(0)} % of the time`},
+			 cell: (t) => `${t.duty_percent.toFixed(0)} %`, help: "of the time"},
 			{id: "cost", label: "Cost", number: true, value: (t) => t.cost_percent,
-			 cell: (t) => `${t.cost_percent.toFixed(3)} % of a core`},
+			 cell: (t) => `${t.cost_percent.toFixed(3)} %`, help: "of one core"},
 		],
 	});
 }
@@ -114,7 +126,7 @@ function ooms(a) {
 
 const CARDS = [
 	["Probes", probes, ["probes"]], ["Polls", polls, ["poll", "journal"]],
-	["Dropped", dropped, ["dropped"]], ["Room", room, ["tracked", "maps"]],
+	["Inspections", inspections, ["last_inspection"]], ["Dropped", dropped, ["dropped"]], ["Room", room, ["tracked", "maps"]],
 	["Kernel events", events, ["events"]], ["State on disk", state, ["journal", "history"]],
 	["OOM kills", ooms, ["oom_kills"]],
 ];

@@ -200,6 +200,8 @@ export class Chart {
 		this.y = scale(f.low, f.high, HEIGHT - BOTTOM, TOP);
 		this.svg.append(this.axes(f), this.future(f), this.curve(), this.fit(f), this.limit(f),
 				this.marks(f), this.cursor());
+		if (this.read_at !== undefined)
+			this.read(Math.min(this.read_at, this.data.points.length - 1));
 	}
 
 	axes(f) {

@@ -18,7 +18,7 @@ function child_of(node, frame) {
 	const key = `${label_of(frame)} ${frame.file ?? frame.module} ${frame.line}`;
 
 	if (!node.children.has(key))
-		node.children.set(key, {frame, label: label_of(frame), parent: node, weight: 0,
+		node.children.set(key, {key, frame, label: label_of(frame), parent: node, weight: 0,
 					depth: node.depth + 1, children: new Map()});
 	return node.children.get(key);
 }
@@ -39,6 +39,15 @@ function tree(sites, weigh) {
 		}
 	}
 	return root;
+}
+
+/* The node at the same place of another tree, or as close to it as there is one. */
+function same_place(root, node) {
+	const path = [];
+
+	for (; node?.parent; node = node.parent)
+		path.unshift(node.key);
+	return path.reduce((at, key) => at.children.get(key) ?? at, root);
 }
 
 function each(node, visit) {
@@ -77,10 +86,15 @@ export class Flame {
 	}
 
 	update(sites, weigh, unit) {
+		const had_focus = this.svg.contains(document.activeElement);
+
 		this.root = tree(sites, weigh);
 		this.unit = unit;
-		this.zoomed = this.focused = this.root;
+		this.zoomed = same_place(this.root, this.zoomed);
+		this.focused = same_place(this.root, this.focused);
 		this.draw();
+		if (had_focus)
+			this.focused.el?.focus({preventScroll: true});
 	}
 
 	/* Sets from and width of every node: the zoomed one and those below it fill the graph. */

@@ -10,6 +10,10 @@ import * as fmt from "./format.js";
 import {Table} from "./table.js";
 import {badge, card, caveats, link_to, list, named, pid_of, site_of, where_of} from "./parts.js";
 
+export const PERIOD_MS = 15000; /* the agent reads its whole history for it */
+
+const KEPT_MAX = 1000; /* closed ones that one answer holds, the newest */
+
 export function sources() {
 	return {leaks: "/api/leaks?all=1"};
 }
@@ -138,8 +142,9 @@ function refresh(root) {
 	const rows = filtered(all, root.wanted);
 	const unseen = caveats({agent, leaks});
 
-	root.count.textContent = rows.length === all.length ? `${fmt.plural(all.length, "incident")} kept` :
-		`${fmt.count(rows.length)} of ${fmt.plural(all.length, "incident")}`;
+	root.count.textContent = (rows.length === all.length ? `${fmt.plural(all.length, "incident")} kept` :
+		`${fmt.count(rows.length)} of ${fmt.plural(all.length, "incident")}`) +
+		(all.length >= KEPT_MAX ? "; older ones: seep leaks --until AGE" : "");
 	root.table.update(rows);
 	root.table.el.hidden = !rows.length;
 	slot(root.none, [rows.length, all.length, unseen], () => rows.length ? [] : all.length ?

@@ -4,7 +4,7 @@
  *
  * A view is a module with title, sources(address) - what to ask the agent for - and show(root,
  * data, address), which is called after each poll and brings the elements below root up to date.
- * One that needs more, knowing the first answers, has more(data), too; what of that is refused is
+ * One that is costly to answer has PERIOD_MS. One that needs more, knowing the first answers, has more(data), too; what of that is refused is
  * left out of data.
  */
 import {Refused, ask_all, ask_some, repeat} from "./api.js";
@@ -131,7 +131,8 @@ function open() {
 				       h("a", {href: "/"}, "To the overview")));
 		return;
 	}
-	stop = repeat((signal) => poll(view, address, root, signal), () => period_ms);
+	stop = repeat((signal) => poll(view, address, root, signal),
+		      () => Math.max(period_ms, view.PERIOD_MS ?? 0));
 }
 
 function go(url) {

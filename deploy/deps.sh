@@ -25,10 +25,10 @@ TEST="libcmocka-dev python3 python3-flask procps curl util-linux xz-utils
 	libjemalloc2 libgoogle-perftools-dev libmimalloc-dev musl-tools"
 
 PEERS="libclang-rt-dev prometheus prometheus-alertmanager sqlite3 redis-server memcached nginx heaptrack
-	podman runc conmon debootstrap busybox-static golang-go python3-yaml dpkg-dev systemd"
+	podman runc conmon debootstrap busybox-static golang-go python3-yaml dpkg-dev systemd
+	chromium chromium-driver fonts-inter"
 K8S="golang-1.19-go golang-github-modern-go-reflect2-dev etcd-server containerd runc podman
 	debootstrap busybox-static containernetworking-plugins iproute2 openssl"
-	chromium chromium-driver fonts-inter"
 
 say() { echo "deps: $*" >&2; }
 die() { say "$@"; exit 1; }

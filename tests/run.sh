@@ -157,7 +157,7 @@ ring_kernel() {
 	run_cmocka kernel build/tests/kernel
 }
 
-ring_e2e() { PROGRAM_TIMEOUT_S=600 run e2e count_script tests/e2e/run.sh; }
+ring_e2e() { PROGRAM_TIMEOUT_S=1200 run e2e count_script tests/e2e/run.sh; }
 
 [ $# -gt 0 ] || set -- unit replay fuzz kernel e2e
 for ring; do

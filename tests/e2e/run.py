@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """run.py - the end-to-end ring: the real agent and command line beside real programs.
 
-    tests/e2e/run.sh [cli] [agent] [trace] [peers] [metrics] [notify] [containers] [deploy] [page] [leaks] [pods]
+    tests/e2e/run.sh [GROUP]...
 
-cli     cli.cases: one command each, what it prints and returns
-agent   agent_cases.py: SIGKILL, bad state, bad clients
-trace   trace_cases.py: `seep trace` finds the line that leaks, in every form
-peers   peer_cases.py: `seep trace` on servers and tools from Debian, which do not notice
-metrics metrics_cases.py: a leak becomes an alert in real Prometheus and Alertmanager
-notify  notify_cases.py: an incident reaches a webhook, Alertmanager and a command
+cli         cli.cases: one command each, what it prints and returns
+agent       agent_cases.py: SIGKILL, bad state, bad clients
+trace       trace_cases.py: `seep trace` finds the line that leaks, in every form
+leaks       programs.cases: the leaks, and only they, become incidents
+metrics     metrics_cases.py: a leak becomes an alert in real Prometheus and Alertmanager
+notify      notify_cases.py: an incident reaches a webhook, Alertmanager and a command
+peers       peer_cases.py: `seep trace` on servers and tools from Debian, which do not notice
+pods        pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, which workload
+page        page_cases.py: the web page in a real browser
+deploy      deploy_cases.py: manifests, chart, plugin, unit and package
 containers  container_cases.py: the image is built and runs with few permissions
-deploy  deploy_cases.py: manifests, chart, plugin, unit and package
-page    page_cases.py: the web page in a real browser
-leaks   programs.cases: the leaks, and only they, become incidents
-pods    pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, which workload
 
-What needs no quiet of its own runs at the same time. Prints a line for each case, and as the last
-line "N passed, N failed, N skipped"; exits 1 when a case failed.
+The first four share the waiting for the programs of the scene; the rest runs after them, two groups
+at a time. Prints a line for each case, and as the last line "N passed, N failed, N skipped"; exits 1
+when a case failed.
 """
 import os
+import queue
 import signal
 import sys
 import threading
@@ -36,7 +38,13 @@ import pod_cases
 import trace_cases
 from harness import SEEP, Agent, Results, scratch_directory
 
-GROUPS = ("cli", "agent", "trace", "peers", "metrics", "notify", "containers", "deploy", "page", "leaks", "pods")
+SHARED = ("cli", "agent", "trace", "leaks")
+AFTER = {  # the longest first
+    "containers": container_cases, "pods": pod_cases, "page": page_cases, "notify": notify_cases,
+    "peers": peer_cases, "metrics": metrics_cases, "deploy": deploy_cases,
+}
+GROUPS = (*SHARED, *AFTER)
+LANES = 2
 
 
 def in_background(target, *args):
@@ -45,7 +53,7 @@ def in_background(target, *args):
     return thread
 
 
-def run_with_agents(results, directory, groups):
+def run_scene(results, directory, groups):
     """The programs serve two agents at once: one is left alone, the other one is killed."""
     threads = []
     with leak_cases.Scene(f"seep-e2e-{os.getpid()}") as scene:
@@ -62,27 +70,29 @@ def run_with_agents(results, directory, groups):
                 threads.append(in_background(agent_cases.run_all, results, directory / "agents"))
             if "trace" in groups:
                 threads.append(in_background(trace_cases.run_all, results, directory / "traces"))
-            if "peers" in groups:
-                threads.append(in_background(peer_cases.run_all, results, directory / "peers"))
-            if "metrics" in groups:
-                threads.append(in_background(metrics_cases.run_all, results,
-                                             directory / "metrics"))
-            if "notify" in groups:
-                threads.append(in_background(notify_cases.run_all, results,
-                                             directory / "notify"))
-            if "pods" in groups:
-                threads.append(in_background(pod_cases.run_all, results, directory / "pods"))
-            if "containers" in groups:
-                threads.append(in_background(container_cases.run_all, results,
-                                             directory / "containers"))
-            if "deploy" in groups:
-                threads.append(in_background(deploy_cases.run_all, results, directory / "deploy"))
-            if "page" in groups:
-                threads.append(in_background(page_cases.run_all, results, directory / "page"))
             if "leaks" in groups:
                 leak_cases.run_all(results, directory, scene, agent)
             for thread in threads:
                 thread.join()
+
+
+def run_lane(results, directory, waiting):
+    while True:
+        try:
+            name = waiting.get_nowait()
+        except queue.Empty:
+            return
+        AFTER[name].run_all(results, directory / name)
+
+
+def run_after(results, directory, groups):
+    waiting = queue.SimpleQueue()
+    for name in AFTER:
+        if name in groups:
+            waiting.put(name)
+    lanes = [in_background(run_lane, results, directory, waiting) for _ in range(LANES)]
+    for lane in lanes:
+        lane.join()
 
 
 def main():
@@ -100,8 +110,10 @@ def main():
             if "cli" in groups:
                 cli_cases.run_all(results, directory / "cli", None)
         else:
-            with results.case("agent: starts, runs beside everything below, and ends"):
-                run_with_agents(results, directory, groups)
+            if set(groups) & set(SHARED):
+                with results.case("agent: starts, runs beside everything below, and ends"):
+                    run_scene(results, directory, groups)
+            run_after(results, directory, groups)
     print(results.summary())
     return 1 if results.counts["FAIL"] else 0
 

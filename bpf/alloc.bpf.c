@@ -16,7 +16,8 @@
  * that partial unmaps can cut them to size.
  *
  * Only the probes' own threads touch a slot; the live table is shared by all CPUs. Records are
- * copied out before they are deleted, and what could not be kept is counted by reason.
+ * copied out before they are deleted, and what could not be kept is counted by reason. A program
+ * may be preempted between any two instructions, so counters are added to atomically.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
@@ -57,9 +58,10 @@ struct {
 	__type(value, struct seep_live);
 } seep_regions SEC(".maps");
 
-/* One call of a thread between its entry and its return. */
+/* One call of a thread between its entry and its return; kept for the next one. */
 struct slot {
-	u64 sp, ip; /* at entry: tell this call from those inside it */
+	u64 sp, ip; /* at entry: tell this call from those inside it; sp 0: no call */
+	u64 cpu_ns; /* what the thread had used at entry */
 	u64 out;    /* posix_memalign: where the pointer will be */
 	u64 old;    /* realloc: the block that is given back if the call succeeds */
 	struct seep_live live;
@@ -101,9 +103,12 @@ struct {
 
 static const struct slot fresh_slot;
 
-#define SLOT_MAX_AGE_NS 100000000ULL
+#define CALL_MAX_CPU_NS 1000000000ULL /* between a call's entry and one inside it */
+#define TRIES		8
 #define MAX_ERRNO	4095
+#define E2BIG		7
 #define EEXIST		17
+#define ENOENT		2
 #define MAP_ANONYMOUS	0x20
 #define PROT_WRITE	0x2
 #define SAMPLE_ALWAYS	(1ULL << 32)
@@ -114,7 +119,7 @@ static __always_inline void add(enum seep_alloc_stat stat, u64 n)
 	u64 *value = bpf_map_lookup_elem(&seep_astats, &key);
 
 	if (value)
-		*value += n;
+		__sync_fetch_and_add(value, n);
 }
 
 static __always_inline void count_stack(enum stack_event event)
@@ -137,6 +142,45 @@ static __always_inline bool is_target(void)
 	return false;
 }
 
+/* ---- tables ------------------------------------------------------------------------------ */
+
+/*
+ * A bucket's lock may not be had where another (virtual) CPU stands still with it: -EBUSY, and
+ * since 6.15 -ETIMEDOUT and -EDEADLK. Memory may come a moment later. All others are answers.
+ */
+static __always_inline bool is_answer(long err)
+{
+	return !err || err == -E2BIG || err == -EEXIST || err == -ENOENT;
+}
+
+static __always_inline long put(void *map, const void *key, const void *value, u64 flags)
+{
+	long err = 0;
+	int i;
+
+	for (i = 0; i < TRIES; i++) {
+		err = bpf_map_update_elem(map, key, value, flags);
+		if (is_answer(err))
+			break;
+	}
+	return err;
+}
+
+static __always_inline long take(void *map, const void *key)
+{
+	long err = 0;
+	int i;
+
+	for (i = 0; i < TRIES; i++) {
+		err = bpf_map_delete_elem(map, key);
+		if (is_answer(err))
+			break;
+	}
+	if (!is_answer(err))
+		add(SEEP_ALLOC_STAT_BUSY, 1);
+	return err;
+}
+
 /* ---- the live tables --------------------------------------------------------------------- */
 
 static __always_inline void count_freed(u64 weight_bytes)
@@ -145,9 +189,9 @@ static __always_inline void count_freed(u64 weight_bytes)
 	add(SEEP_ALLOC_STAT_FREE_BYTES, weight_bytes);
 }
 
-static __always_inline void count_full(u64 weight_bytes)
+static __always_inline void count_refused(long err, u64 weight_bytes)
 {
-	add(SEEP_ALLOC_STAT_LIVE_FULL, 1);
+	add(err == -E2BIG ? SEEP_ALLOC_STAT_LIVE_FULL : SEEP_ALLOC_STAT_BUSY, 1);
 	add(SEEP_ALLOC_STAT_LIVE_FULL_BYTES, weight_bytes);
 }
 
@@ -167,13 +211,15 @@ static __always_inline bool is_region(u32 kind)
 static __always_inline void insert(void *map, const void *key, const struct seep_live *live)
 {
 	struct seep_live *stale = bpf_map_lookup_elem(map, key);
+	long err;
 
 	if (stale) {
 		add(SEEP_ALLOC_STAT_MISSED_FREE, 1);
 		count_freed(stale->weight_bytes);
 	}
-	if (bpf_map_update_elem(map, key, live, BPF_ANY))
-		count_full(live->weight_bytes);
+	err = put(map, key, live, BPF_ANY);
+	if (err)
+		count_refused(err, live->weight_bytes);
 }
 
 /*
@@ -182,12 +228,12 @@ static __always_inline void insert(void *map, const void *key, const struct seep
  */
 static __always_inline void restore(void *map, const void *key, const struct seep_live *live)
 {
-	long err = bpf_map_update_elem(map, key, live, BPF_NOEXIST);
+	long err = put(map, key, live, BPF_NOEXIST);
 
 	if (err == -EEXIST)
 		count_freed(live->weight_bytes);
 	else if (err)
-		count_full(live->weight_bytes);
+		count_refused(err, live->weight_bytes);
 }
 
 /* Take the record of a block out, if there is one. */
@@ -199,18 +245,20 @@ static __always_inline bool take_block(u64 addr, struct seep_live *ret_live)
 	if (!live)
 		return false;
 	*ret_live = *live;
-	return !bpf_map_delete_elem(&seep_live, &key);
+	return !take(&seep_live, &key);
 }
 
 /* What is left of a mapping after a part of it went. */
 static __always_inline void keep_rest(u64 lo, u64 hi, const struct seep_live *live)
 {
 	struct seep_live rest = *live;
+	long err;
 
 	rest.size_bytes = hi - lo;
 	rest.weight_bytes = hi - lo;
-	if (bpf_map_update_elem(&seep_regions, &lo, &rest, BPF_ANY))
-		count_full(rest.weight_bytes);
+	err = put(&seep_regions, &lo, &rest, BPF_ANY);
+	if (err)
+		count_refused(err, rest.weight_bytes);
 }
 
 /* Take a mapping, or its first `bytes`, out, if one begins at the address. */
@@ -221,7 +269,7 @@ static __always_inline bool take_region(u64 addr, u64 bytes, struct seep_live *r
 	if (!live)
 		return false;
 	*ret_live = *live;
-	if (bpf_map_delete_elem(&seep_regions, &addr))
+	if (take(&seep_regions, &addr))
 		return false;
 	if (ret_live->size_bytes > bytes) {
 		keep_rest(addr + bytes, addr + ret_live->size_bytes, ret_live);
@@ -376,18 +424,26 @@ static __always_inline void read_request(const struct pt_regs *ctx, u32 kind, st
 	}
 }
 
+static __always_inline u64 thread_cpu_ns(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, se.sum_exec_runtime);
+}
+
 /*
  * Is this call made by the one that the thread waits for? Calls inside are deeper, or take over
- * the same frame by a jump. What looks so long after is no call inside but what follows a call that
- * never returned (longjmp).
+ * the same frame by a jump. What looks so after much work is no call inside but what follows a call
+ * that never returned (longjmp). Work is the thread's CPU time: on a busy machine it may wait for
+ * any time between two instructions.
  */
-static __always_inline bool is_nested(const struct slot *slot, struct pt_regs *ctx, u64 now)
+static __always_inline bool is_nested(const struct slot *slot, struct pt_regs *ctx, u64 cpu_ns)
 {
 	u64 sp = PT_REGS_SP(ctx);
 
 	if (sp > slot->sp || (sp == slot->sp && PT_REGS_IP(ctx) == slot->ip))
 		return false;
-	return now - slot->live.at_ns < SLOT_MAX_AGE_NS;
+	return cpu_ns - slot->cpu_ns < CALL_MAX_CPU_NS;
 }
 
 /* Called by an allocator for itself? Mappings are by any; blocks by one that wraps another. */
@@ -421,32 +477,44 @@ static __always_inline struct slot *new_slot(u32 tid)
 {
 	struct slot *slot = NULL;
 
-	if (!bpf_map_update_elem(&seep_slots, &tid, &fresh_slot, BPF_ANY))
+	if (!put(&seep_slots, &tid, &fresh_slot, BPF_ANY))
 		slot = bpf_map_lookup_elem(&seep_slots, &tid);
 	if (!slot)
 		add(SEEP_ALLOC_STAT_SLOT_FULL, 1);
 	return slot;
 }
 
+/* The thread goes on with another call. If it left one in the middle, its old block is gone. */
+static __always_inline void reset(struct slot *slot)
+{
+	if (slot->sp && slot->has_old_live)
+		count_freed(slot->old_live.weight_bytes);
+	*slot = fresh_slot;
+}
+
 /* Wait for the result of this call. Returns 1 if its return is wanted. */
 static __noinline int follow(struct pt_regs *ctx, struct request *req, u64 site, u64 threshold)
 {
 	u32 tid = bpf_get_current_pid_tgid(), kind = SEEP_SITE_KIND(site);
-	u64 now = bpf_ktime_get_boot_ns();
+	u64 cpu_ns = thread_cpu_ns();
 	struct slot *slot;
 
 	slot = bpf_map_lookup_elem(&seep_slots, &tid);
-	if (slot && is_nested(slot, ctx, now))
+	if (slot && is_nested(slot, ctx, cpu_ns))
 		return 0;
 	if (is_internal(ctx, site))
 		return 0;
-	slot = new_slot(tid);
+	if (slot)
+		reset(slot);
+	else
+		slot = new_slot(tid);
 	if (!slot)
 		return 0;
 	slot->sp = PT_REGS_SP(ctx);
 	slot->ip = PT_REGS_IP(ctx);
+	slot->cpu_ns = cpu_ns;
 	slot->out = req->out;
-	slot->live.at_ns = now;
+	slot->live.at_ns = bpf_ktime_get_boot_ns();
 	slot->live.tid = tid;
 	slot->live.kind = kind;
 	slot->live.size_bytes = req->size ?: 1;
@@ -544,7 +612,7 @@ static __always_inline void add_to_total(const struct seep_live *live)
 
 	total = bpf_map_lookup_elem(&seep_totals, &live->stack_id);
 	if (!total) {
-		bpf_map_update_elem(&seep_totals, &live->stack_id, &fresh, BPF_NOEXIST);
+		put(&seep_totals, &live->stack_id, &fresh, BPF_NOEXIST);
 		total = bpf_map_lookup_elem(&seep_totals, &live->stack_id);
 	}
 	if (!total) {
@@ -595,7 +663,7 @@ static __noinline int on_return(struct pt_regs *ctx)
 		return 0;
 	/* the slot is the thread's own: nobody else can take it meanwhile */
 	settle(slot, result_of(ctx, slot));
-	bpf_map_delete_elem(&seep_slots, &tid);
+	slot->sp = 0;
 	return 0;
 }
 
@@ -651,7 +719,7 @@ static long cut_region(struct bpf_map *map, const u64 *start, struct seep_live *
 	if (hi <= cut->lo || lo >= cut->hi)
 		return 0;
 	copy = *live;
-	if (bpf_map_delete_elem(&seep_regions, &lo))
+	if (take(&seep_regions, &lo))
 		return 0;
 	if (lo < cut->lo)
 		keep_rest(lo, cut->lo, &copy);
@@ -727,9 +795,23 @@ int seep_aexit(struct bpf_raw_tracepoint_args *ctx)
 	if ((u32)BPF_CORE_READ(task, tgid) != target_tgid)
 		return 0;
 	tid = BPF_CORE_READ(task, pid);
-	bpf_map_delete_elem(&seep_slots, &tid);
+	take(&seep_slots, &tid);
 	if (!BPF_CORE_READ(task, signal, live.counter))
 		target_state = SEEP_TARGET_EXITED;
+	return 0;
+}
+
+/* Children take a copy of the breakpoints with the memory, but no program runs for them. */
+SEC("raw_tp/sched_process_fork")
+int seep_afork(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
+
+	if ((u32)BPF_CORE_READ(parent, tgid) != target_tgid ||
+	    (u32)BPF_CORE_READ(child, tgid) == target_tgid)
+		return 0;
+	if (BPF_CORE_READ(child, mm) != BPF_CORE_READ(parent, mm)) /* else vfork: it execs */
+		add(SEEP_ALLOC_STAT_CHILDREN, 1);
 	return 0;
 }
 

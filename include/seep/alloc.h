@@ -111,14 +111,16 @@ enum seep_alloc_stat {
 	SEEP_ALLOC_STAT_RETURNS,       /* return probes that ran */
 	/* what was lost, by reason; bytes of weight where it matters */
 	SEEP_ALLOC_STAT_LIVE_FULL,     /* not entered: table full */
-	SEEP_ALLOC_STAT_LIVE_FULL_BYTES,
+	SEEP_ALLOC_STAT_LIVE_FULL_BYTES, /* of these, and of what BUSY kept out */
 	SEEP_ALLOC_STAT_RING_FULL,     /* stack not sent */
+	SEEP_ALLOC_STAT_BUSY,          /* a table could not be changed, though tried again */
 	SEEP_ALLOC_STAT_SLOT_FULL,     /* entry seen, return not followed */
 	SEEP_ALLOC_STAT_MISSED_FREE,   /* address came again while still live: its free was missed */
 	SEEP_ALLOC_STAT_FAILED,        /* allocation returned NULL or an error */
 	SEEP_ALLOC_STAT_BAD_STACK,     /* no stack byte could be read */
 	SEEP_ALLOC_STAT_TOTALS_FULL,   /* sample not added to its stack's totals */
-	SEEP_ALLOC_STAT_FOREIGN,       /* hit in another process (a fork child) */
+	SEEP_ALLOC_STAT_FOREIGN,       /* hit in another process: perf events only */
+	SEEP_ALLOC_STAT_CHILDREN,      /* processes the target forked: their calls are not seen */
 	SEEP_ALLOC_STAT_CNT,
 };
 

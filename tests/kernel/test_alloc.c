@@ -353,32 +353,55 @@ static void mappings_are_memory_not_address_space(void **state)
 
 /* ---- other processes and programs -------------------------------------------------------- */
 
-static void allocate_in_a_fork(struct turn *t, void *arg)
+#define WORKERS 3
+
+/* A worker of a pre-fork server: frees what it inherited, and has blocks at the same addresses. */
+static void serve(void *inherited)
 {
+	drop(inherited);
+	keep(malloc(307));
+	churn();
+	_exit(0);
+}
+
+static void fork_workers(struct turn *t, void *arg)
+{
+	pid_t workers[WORKERS];
 	void *p;
-	pid_t pid;
+	int i;
 
 	turn__wait(t, 0);
 	p = keep(malloc(101));
-	pid = fork();
-	if (!pid) {
-		drop(p);
-		keep(malloc(307));
-		_exit(0);
+	for (i = 0; i < WORKERS; i++) {
+		workers[i] = fork();
+		if (!workers[i])
+			serve(p);
 	}
-	waitpid(pid, NULL, 0);
+	churn();
+	for (i = 0; i < WORKERS; i++)
+		waitpid(workers[i], NULL, 0);
+	keep(malloc(211));
 	turn__wait(t, 0);
 }
 
-static void children_are_left_out(void **state)
+static void children_are_told_and_left_out(void **state)
 {
 	struct child c;
 	struct trace t;
 
-	run(&t, &c, allocate_in_a_fork, *state);
+	run(&t, &c, fork_workers, *state);
+	assert_int_equal(t.live_cnt, 2);
 	assert_int_equal(trace__of(&t, 101).cnt, 1);
-	assert_int_equal(trace__of(&t, 307).cnt, 0);
+	assert_int_equal(trace__of(&t, 211).cnt, 1);
 	assert_int_equal(alloc_probe__state(t.probe), SEEP_TARGET_ALIVE);
+	assert_int_equal(t.stats[SEEP_ALLOC_STAT_CHILDREN], WORKERS);
+	assert_int_equal(t.stats[SEEP_ALLOC_STAT_MISSED_FREE], 0);
+	assert_int_equal(t.stats[SEEP_ALLOC_STAT_ALLOC_BYTES] - t.stats[SEEP_ALLOC_STAT_FREE_BYTES],
+			 t.live_weight);
+	if (!strcmp(alloc_probe__mode(t.probe), "perf"))
+		assert_int_equal(alloc_probe__child_hit_ns(t.probe), 0);
+	else
+		assert_true(alloc_probe__child_hit_ns(t.probe) > 0);
 	end(&t, &c);
 }
 
@@ -713,7 +736,7 @@ int main(void)
 		EACH_WAY(mappings_inside_malloc_are_not_counted),
 		ONE_WAY(partial_unmaps_cut),
 		EACH_WAY(mappings_are_memory_not_address_space),
-		EACH_WAY(children_are_left_out),
+		EACH_WAY(children_are_told_and_left_out),
 		ONE_WAY(another_program_is_told),
 		ONE_WAY(the_end_is_told),
 		ONE_WAY(nobody_there_is_an_error),

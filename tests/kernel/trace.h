@@ -115,6 +115,7 @@ static inline void trace__assert_sound(const struct trace *t)
 
 	assert_int_equal(s[SEEP_ALLOC_STAT_LIVE_FULL], 0);
 	assert_int_equal(s[SEEP_ALLOC_STAT_RING_FULL], 0);
+	assert_int_equal(s[SEEP_ALLOC_STAT_BUSY], 0);
 	assert_int_equal(s[SEEP_ALLOC_STAT_SLOT_FULL], 0);
 	assert_int_equal(s[SEEP_ALLOC_STAT_MISSED_FREE], 0);
 	assert_int_equal(s[SEEP_ALLOC_STAT_BAD_STACK], 0);

@@ -3,6 +3,7 @@
  * traced.c - see traced.h.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 #define RETRY_FIRST_S .05    /* after exec the new program's libraries are not mapped at once */
 #define RETRY_LAST_S 5.0
 #define NOT_SEEN_MAX 64
-#define NOTE_LEN 160
+#define NOTE_LEN 200
 
 struct traced {
 	struct trace_cfg cfg;
@@ -42,7 +43,7 @@ struct traced {
 	/* kept at the end */
 	uint64_t stats[SEEP_ALLOC_STAT_CNT];
 	uint64_t hits, cost_ns;
-	char notes[4][NOTE_LEN];
+	char notes[5][NOTE_LEN];
 	int note_cnt;
 	const char *not_seen[NOT_SEEN_MAX + 1];
 	struct trace_drop drops[16];
@@ -396,6 +397,11 @@ static void collect_not_seen(struct traced *t)
 		add_note(t, "single allocations: there were so many that one sample stands for %s",
 			 units__format_bytes(t->probe ? alloc_probe__sample_bytes(t->probe) : NAN,
 					     size, sizeof(size)));
+	if (t->stats[SEEP_ALLOC_STAT_CHILDREN] && t->probe)
+		add_note(t, "%" PRIu64 " processes that it forked: each of their allocations and "
+			    "frees costs them %u ns until they end, run another program, or the "
+			    "probes leave",
+			 t->stats[SEEP_ALLOC_STAT_CHILDREN], alloc_probe__child_hit_ns(t->probe));
 	if (t->stack_err)
 		add_note(t, "some stacks: %s", strerror(-t->stack_err));
 	for (i = 0; i < t->note_cnt; i++)
@@ -416,6 +422,8 @@ static const struct {
 	 "samples did not fit into the table; sample less often"},
 	{SEEP_ALLOC_STAT_LIVE_FULL_BYTES, "live_full_bytes",
 	 "bytes that those samples stood for"},
+	{SEEP_ALLOC_STAT_BUSY, "busy",
+	 "records not entered or not taken out: their table was locked for too long"},
 	{SEEP_ALLOC_STAT_RING_FULL, "ring_full",
 	 "stacks came faster than they could be read; sample less often"},
 	{SEEP_ALLOC_STAT_SLOT_FULL, "slot_full",
@@ -425,6 +433,8 @@ static const struct {
 	{SEEP_ALLOC_STAT_TOTALS_FULL, "totals_full",
 	 "samples not counted as allocated by their stack: too many different stacks"},
 	{SEEP_ALLOC_STAT_BAD_STACK, "bad_stack", "stacks that could not be read"},
+	{SEEP_ALLOC_STAT_CHILDREN, "children",
+	 "processes that it forked meanwhile: what they allocate is not counted"},
 	{SEEP_ALLOC_STAT_FOREIGN, "foreign",
 	 "hits in children of the process, which are not counted"},
 };

@@ -592,6 +592,11 @@ unsigned alloc_probe__max_live(const struct alloc_probe *p)
 	return bpf_map__max_entries(p->skel->maps.seep_live);
 }
 
+unsigned alloc_probe__child_hit_ns(const struct alloc_probe *p)
+{
+	return p->mode == UPROBE_PERF ? 0 : p->cost.emulated_ns;
+}
+
 /* Traps by what they were measured to cost, and an estimate for each sample. */
 uint64_t alloc_probe__cost_ns(struct alloc_probe *p, uint64_t *ret_hits)
 {

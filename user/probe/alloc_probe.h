@@ -7,7 +7,8 @@
  * target only. If the agent dies the probes go with it.
  *
  * Children that the target forks while it is probed keep its breakpoints until they exec or the
- * probe is freed: they are not counted, but pay for each hit.
+ * probe is freed: what they allocate is not counted, but with uprobe_multi and sessions they pay the
+ * trap for each call (perf events leave them at the first). SEEP_ALLOC_STAT_CHILDREN says how many.
  */
 #ifndef SEEP_PROBE_ALLOC_PROBE_H
 #define SEEP_PROBE_ALLOC_PROBE_H
@@ -85,6 +86,8 @@ void alloc_probe__stats(struct alloc_probe *p, uint64_t ret_stats[SEEP_ALLOC_STA
 unsigned alloc_probe__max_live(const struct alloc_probe *p);
 /* What this mode cannot see, one sentence each ("operator new of tcmalloc"); NULL-terminated. */
 const char *const *alloc_probe__not_seen(const struct alloc_probe *p);
+/* What one call of the allocator costs a child of the target, while the target is probed. */
+unsigned alloc_probe__child_hit_ns(const struct alloc_probe *p);
 /*
  * CPU time that the target has spent on the probes: hits by kind, times what a hit of that kind was
  * measured to cost on this machine, and an estimate for each sample. And the hits.

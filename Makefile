@@ -45,6 +45,8 @@ UNIT_TESTS   := $(patsubst tests/unit/test_%.c,$(OUT)/tests/unit/test_%,$(wildca
 KERNEL_TESTS := $(patsubst tests/kernel/test_%.c,$(OUT)/tests/kernel/test_%,$(wildcard tests/kernel/test_*.c))
 WORKLOADS    := $(patsubst tests/workloads/%.c,build/tests/workloads/%,$(wildcard tests/workloads/*.c))
 WORKLOADS    += $(if $(shell command -v go),$(patsubst tests/workloads/%.go,build/tests/workloads/%,$(wildcard tests/workloads/*.go)))
+WORKLOADS    += $(patsubst tests/workloads/%.cc,build/tests/workloads/%,$(wildcard tests/workloads/*.cc))
+WORKLOADS    += build/tests/workloads/alloc_new-tcmalloc
 WORKLOADS    += $(patsubst %,build/tests/workloads/alloc_exact-%,static \
 		  $(if $(shell command -v musl-gcc),musl musl-shared))
 BENCHES      := $(patsubst bench/%.c,build/bench/%,$(filter-out bench/anchors.c,$(wildcard bench/*.c)))
@@ -103,6 +105,18 @@ build/tests/workloads/%: tests/workloads/%.go
 	$(call msg,GO,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)GOTOOLCHAIN=local go build -trimpath -o $@ $<
+
+build/tests/workloads/%: tests/workloads/%.cc
+	$(call msg,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) -O1 -g -std=c++17 -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra -Werror -pthread $< -o $@
+
+# an allocator in the program itself
+build/tests/workloads/%-tcmalloc: tests/workloads/%.cc
+	$(call msg,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) -O1 -g -std=c++17 -Wall -Wextra -Werror -pthread $< \
+		$(shell $(CXX) -print-file-name=libtcmalloc_minimal.a) -o $@
 
 # the same program with other C libraries in it
 build/tests/workloads/%-static: tests/workloads/%.c

@@ -12,6 +12,10 @@
  * followed to their return, and what the thread calls meanwhile is left out; a caller inside
  * an allocator's own text is left out as well.
  *
+ * Exceptions pass through operator new, and must not meet the kernel's trampoline in place of a
+ * return address: where it allocates by itself it is probed at its entry and at the instructions by
+ * which it returns.
+ *
  * Direct mappings are few and large: all of them are kept (seep_regions), without sampling, so
  * that partial unmaps can cut them to size.
  *
@@ -62,6 +66,7 @@ struct {
 struct slot {
 	u64 sp, ip; /* at entry: tell this call from those inside it; sp 0: no call */
 	u64 cpu_ns; /* what the thread had used at entry */
+	u64 caller; /* operator new: what stands at sp while it runs */
 	u64 out;    /* posix_memalign: where the pointer will be */
 	u64 old;    /* realloc: the block that is given back if the call succeeds */
 	struct seep_live live;
@@ -346,6 +351,9 @@ static __always_inline u64 entry_sp(const struct pt_regs *ctx)
 {
 	return ctx->sp - 8;
 }
+
+#define RETURNS_BY_STACK 1
+#define PARM6(ctx)	 ((ctx)->r9)
 #elif defined(__TARGET_ARCH_arm64)
 static __always_inline u64 caller_of(const struct pt_regs *ctx)
 {
@@ -356,6 +364,9 @@ static __always_inline u64 entry_sp(const struct pt_regs *ctx)
 {
 	return ctx->sp;
 }
+
+#define RETURNS_BY_STACK 0
+#define PARM6(ctx)	 ((ctx)->regs[5])
 #endif
 
 /* ---- entry ------------------------------------------------------------------------------- */
@@ -389,39 +400,78 @@ static __always_inline u64 mapped_bytes(const struct pt_regs *ctx)
 	return whole_pages(PT_REGS_PARM2(ctx));
 }
 
-static __always_inline void read_request(const struct pt_regs *ctx, u32 kind, struct request *req)
+/* A value of its own: or clang would choose the register by computing its address in the context. */
+#define APART(value, label)                                          \
+	({                                                           \
+		u64 apart_ = (value);                                \
+		asm volatile("/* " label " */" : "+r"(apart_));      \
+		apart_;                                              \
+	})
+
+/* The n-th argument, from 0: it may have moved between the entry and the probe. */
+static __always_inline u64 argument(const struct pt_regs *ctx, u64 site, u32 n)
 {
-	switch (kind) {
+	switch (SEEP_SITE_REG_OF(site, n)) {
+	case 0:
+		return APART(PT_REGS_PARM1(ctx), "0");
+	case 1:
+		return APART(PT_REGS_PARM2(ctx), "1");
+	case 2:
+		return APART(PT_REGS_PARM3(ctx), "2");
+	case 3:
+		return APART(PT_REGS_PARM4(ctx), "3");
+	case 4:
+		return APART(PT_REGS_PARM5(ctx), "4");
+	default:
+		return APART(PARM6(ctx), "5");
+	}
+}
+
+static __always_inline void read_request(const struct pt_regs *ctx, u64 site, struct request *req)
+{
+	switch (SEEP_SITE_KIND(site)) {
+	case SEEP_ALLOC_NEW:
 	case SEEP_ALLOC_MALLOC:
-		req->size = PT_REGS_PARM1(ctx);
+		req->size = argument(ctx, site, 0);
 		break;
 	case SEEP_ALLOC_CALLOC:
-		req->size = product(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
+		req->size = product(argument(ctx, site, 0), argument(ctx, site, 1));
 		break;
 	case SEEP_ALLOC_REALLOC:
-		req->old = PT_REGS_PARM1(ctx);
-		req->size = PT_REGS_PARM2(ctx);
+		req->old = argument(ctx, site, 0);
+		req->size = argument(ctx, site, 1);
 		break;
 	case SEEP_ALLOC_REALLOCARRAY:
-		req->old = PT_REGS_PARM1(ctx);
-		req->size = product(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
+		req->old = argument(ctx, site, 0);
+		req->size = product(argument(ctx, site, 1), argument(ctx, site, 2));
 		break;
 	case SEEP_ALLOC_ALIGNED:
-		req->size = PT_REGS_PARM2(ctx);
+		req->size = argument(ctx, site, 1);
 		break;
 	case SEEP_ALLOC_POSIX_MEMALIGN:
-		req->out = PT_REGS_PARM1(ctx);
-		req->size = PT_REGS_PARM3(ctx);
+		req->out = argument(ctx, site, 0);
+		req->size = argument(ctx, site, 2);
 		break;
 	case SEEP_ALLOC_MMAP:
 		req->size = mapped_bytes(ctx);
 		break;
 	case SEEP_ALLOC_MREMAP:
-		req->old = PT_REGS_PARM1(ctx);
-		req->old_bytes = whole_pages(PT_REGS_PARM2(ctx));
-		req->size = whole_pages(PT_REGS_PARM3(ctx));
+		req->old = argument(ctx, site, 0);
+		req->old_bytes = whole_pages(argument(ctx, site, 1));
+		req->size = whole_pages(argument(ctx, site, 2));
 		break;
 	}
+}
+
+/* Does operator new still stand where it was called? Not after an exception. */
+static __always_inline bool is_there(const struct slot *slot)
+{
+	u64 word = 0;
+
+	if (slot->live.kind != SEEP_ALLOC_NEW || !RETURNS_BY_STACK)
+		return true;
+	bpf_probe_read_user(&word, sizeof(word), (void *)slot->sp);
+	return word == slot->caller;
 }
 
 static __always_inline u64 thread_cpu_ns(void)
@@ -443,7 +493,7 @@ static __always_inline bool is_nested(const struct slot *slot, struct pt_regs *c
 
 	if (sp > slot->sp || (sp == slot->sp && PT_REGS_IP(ctx) == slot->ip))
 		return false;
-	return cpu_ns - slot->cpu_ns < CALL_MAX_CPU_NS;
+	return cpu_ns - slot->cpu_ns < CALL_MAX_CPU_NS && is_there(slot);
 }
 
 /* Called by an allocator for itself? Mappings are by any; blocks by one that wraps another. */
@@ -489,6 +539,8 @@ static __always_inline void reset(struct slot *slot)
 {
 	if (slot->sp && slot->has_old_live)
 		count_freed(slot->old_live.weight_bytes);
+	if (slot->sp && slot->is_sampled && slot->live.kind == SEEP_ALLOC_NEW)
+		add(SEEP_ALLOC_STAT_NO_RESULT, 1);
 	*slot = fresh_slot;
 }
 
@@ -514,6 +566,8 @@ static __noinline int follow(struct pt_regs *ctx, struct request *req, u64 site,
 	slot->ip = PT_REGS_IP(ctx);
 	slot->cpu_ns = cpu_ns;
 	slot->out = req->out;
+	if (kind == SEEP_ALLOC_NEW)
+		slot->caller = caller_of(ctx);
 	slot->live.at_ns = bpf_ktime_get_boot_ns();
 	slot->live.tid = tid;
 	slot->live.kind = kind;
@@ -565,7 +619,7 @@ static __always_inline int on_entry(struct pt_regs *ctx)
 	if (!is_target())
 		return 0;
 	count_hit(site);
-	read_request(ctx, SEEP_SITE_KIND(site), &req);
+	read_request(ctx, site, &req);
 	threshold = draw(SEEP_SITE_KIND(site), req.size);
 	if (!threshold && !(site & SEEP_SITE_FOLLOW) && req.size < follow_bytes)
 		return 0;
@@ -692,14 +746,39 @@ int seep_return(struct pt_regs *ctx)
 }
 
 SEC("uprobe")
-int seep_free(struct pt_regs *ctx)
+int seep_new(struct pt_regs *ctx)
 {
-	u64 addr = PT_REGS_PARM1(ctx);
-	struct seep_live live;
+	on_entry(ctx);
+	return 0;
+}
+
+/* Where operator new returns, and what it jumps to: others come there, too. */
+SEC("uprobe")
+int seep_new_exit(struct pt_regs *ctx)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	struct slot *slot;
 
 	if (!is_target())
 		return 0;
 	count_hit(site_of(ctx));
+	slot = bpf_map_lookup_elem(&seep_slots, &tid);
+	if (!slot || slot->sp != PT_REGS_SP(ctx) || slot->live.kind != SEEP_ALLOC_NEW)
+		return 0;
+	settle(slot, PT_REGS_RC(ctx));
+	slot->sp = 0;
+	return 0;
+}
+
+SEC("uprobe")
+int seep_free(struct pt_regs *ctx)
+{
+	u64 site = site_of(ctx), addr = argument(ctx, site, 0);
+	struct seep_live live;
+
+	if (!is_target())
+		return 0;
+	count_hit(site);
 	if (addr && take_block(addr, &live))
 		count_freed(live.weight_bytes);
 	return 0;

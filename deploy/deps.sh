@@ -17,7 +17,7 @@ LIBBPF_MIN=1.3
 BPFTOOL_MIN=7.2
 BACKPORTS_LIST=/etc/apt/sources.list.d/seep-backports.list
 
-BUILD="gcc libc6-dev make clang llvm pkgconf zlib1g-dev libjansson-dev libsqlite3-dev
+BUILD="gcc g++ libc6-dev make clang llvm pkgconf zlib1g-dev libjansson-dev libsqlite3-dev
 	libncurses-dev libinih-dev libmicrohttpd-dev uthash-dev liblzma-dev libiberty-dev
 	libcurl4-openssl-dev ca-certificates"
 BPF="bpftool libbpf-dev libelf-dev libdw-dev"

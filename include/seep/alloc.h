@@ -27,6 +27,8 @@ enum seep_alloc_kind {
 	SEEP_ALLOC_MREMAP,         /* p = f(old, old_len, new_len, ...) */
 	SEEP_FREE,                 /* f(p, ...) */
 	SEEP_FREE_MUNMAP,          /* f(p, len) */
+	SEEP_ALLOC_NEW,            /* p = operator new(size, ...): no return probe */
+	SEEP_ALLOC_NEW_EXIT,       /* an instruction by which it returns */
 	SEEP_GROWTH,               /* no call: memory came to life (growth.h) */
 };
 
@@ -39,6 +41,9 @@ enum seep_alloc_kind {
 #define SEEP_SITE_FOLLOW       (1ULL << 16) /* may call other probed functions */
 #define SEEP_SITE_OWN_CALLERS  (1ULL << 17) /* calls from its own text count */
 #define SEEP_SITE_STEPPED      (1ULL << 18) /* the kernel single-steps the probed instruction */
+/* In which argument's register the first three arguments are, where that is not their own. */
+#define SEEP_SITE_ARG(n, reg)      ((__u64)((n) ^ (reg)) << (20 + 3 * (n)))
+#define SEEP_SITE_REG_OF(site, n)  ((__u32)((site) >> (20 + 3 * (n)) & 7) ^ (n))
 
 #define SEEP_ALLOCATOR_TEXTS 4
 #define SEEP_CODE_SPANS      2
@@ -115,6 +120,7 @@ enum seep_alloc_stat {
 	SEEP_ALLOC_STAT_RING_FULL,     /* stack not sent */
 	SEEP_ALLOC_STAT_BUSY,          /* a table could not be changed, though tried again */
 	SEEP_ALLOC_STAT_SLOT_FULL,     /* entry seen, return not followed */
+	SEEP_ALLOC_STAT_NO_RESULT,     /* operator new that was not seen to return: it threw */
 	SEEP_ALLOC_STAT_MISSED_FREE,   /* address came again while still live: its free was missed */
 	SEEP_ALLOC_STAT_FAILED,        /* allocation returned NULL or an error */
 	SEEP_ALLOC_STAT_BAD_STACK,     /* no stack byte could be read */

@@ -20,6 +20,7 @@ struct variant {
 	const char *allocator;
 	const char *workload;
 	const char *preload; /* NULL = none */
+	const char *arg;
 	int is_perf;
 };
 
@@ -83,7 +84,7 @@ static void subject__start(struct subject *s, const struct variant *v)
 		close(to[1]);
 		if (v->preload)
 			setenv("LD_PRELOAD", v->preload, 1);
-		execl(path, v->workload, NULL);
+		execl(path, v->workload, v->arg, NULL);
 		_exit(127);
 	}
 	close(to[0]);
@@ -167,6 +168,29 @@ static void a_malloc_over_another_counts_once(void **state)
 	subject__finish(&s);
 }
 
+/* Every form of operator new and delete, in threads through which exceptions go. */
+static void counts_every_new(void **state)
+{
+	static const uint64_t sizes[] = {211, 307, 401, 503, 1408, 5003};
+	const struct variant *v = *state;
+	struct subject s;
+	struct trace t;
+	size_t i;
+
+	run(&s, &t, v);
+	assert_string_equal(alloc_probe__allocator(t.probe), v->allocator);
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (trace__of(&t, sizes[i]).cnt != THREADS * SHARE)
+			fail_msg("%u blocks of %u bytes", (unsigned)trace__of(&t, sizes[i]).cnt,
+				 (unsigned)sizes[i]);
+	assert_int_equal(trace__of(&t, 4).cnt + trace__of(&t, 67).cnt, 0);
+	/* std::thread's states are freed; what the C and C++ libraries keep of threads is not */
+	assert_in_range(t.live_cnt, THREADS * SHARE * 6, THREADS * (SHARE * 6 + 4));
+	trace__assert_sound(&t);
+	trace__stop(&t);
+	subject__finish(&s);
+}
+
 #define SUBJECT(way, name, ...)                                                                    \
 	(void *)&(struct variant){.allocator = name, .is_perf = way, __VA_ARGS__}
 #define VARIANT(f, name, workload_, preload_)                                                      \
@@ -175,6 +199,12 @@ static void a_malloc_over_another_counts_once(void **state)
 #define PERF(f, name, workload_, preload_)                                                         \
 	{#f " (" name ", " workload_ ", perf)", f, NULL, NULL,                                     \
 	 SUBJECT(1, name, .workload = workload_, .preload = preload_)}
+
+/* Built as C, as Debian has it, it cannot throw. */
+#define MIMALLOC(f, way)                                                                           \
+	{#f " (mimalloc, " #way ")", f, NULL, NULL,                                                \
+	 SUBJECT(way, "mimalloc", .workload = "alloc_new", .preload = "libmimalloc.so",            \
+		 .arg = "never-fails")}
 
 int main(void)
 {
@@ -191,6 +221,14 @@ int main(void)
 		PERF(counts_every_block, "tcmalloc", "alloc_exact", "libtcmalloc_minimal.so.4"),
 		VARIANT(counts_every_block, "mimalloc", "alloc_exact", "libmimalloc.so"),
 		PERF(counts_every_block, "mimalloc", "alloc_exact", "libmimalloc.so"),
+		VARIANT(counts_every_new, "glibc", "alloc_new", NULL),
+		VARIANT(counts_every_new, "jemalloc", "alloc_new", "libjemalloc.so.2"),
+		PERF(counts_every_new, "jemalloc", "alloc_new", "libjemalloc.so.2"),
+		VARIANT(counts_every_new, "tcmalloc", "alloc_new", "libtcmalloc_minimal.so.4"),
+		PERF(counts_every_new, "tcmalloc", "alloc_new", "libtcmalloc_minimal.so.4"),
+		VARIANT(counts_every_new, "tcmalloc", "alloc_new-tcmalloc", NULL),
+		MIMALLOC(counts_every_new, 0),
+		MIMALLOC(counts_every_new, 1),
 		VARIANT(a_malloc_over_another_counts_once, "custom", "alloc_wrapped", NULL),
 		PERF(a_malloc_over_another_counts_once, "custom", "alloc_wrapped", NULL),
 	};

@@ -85,13 +85,77 @@ static void finds_the_emulated_instruction_of_real_entries(void **state)
 		{"tcmalloc malloc", 1, 10, 1,
 		 CODE(0x48, 0x8b, 0x05, 0x61, 0x2c, 0x02, 0, 0x48, 0x85, 0xc0, 0x75, 0x7e)},
 		/* mimalloc 2.0: the argument moves away before the branch */
-		{"mimalloc malloc", 1, 0, 0,
+		{"mimalloc malloc", 1, 21, 1,
 		 CODE(0x48, 0x8b, 0x05, 0x49, 0xb4, 0, 0, 0x48, 0x89, 0xfe, 0x64, 0x48, 0x8b, 0x38,
 		      0x48, 0x81, 0xfe, 0, 0x04, 0, 0, 0x77, 0x29)},
 		{"a bare nop", 1, 0, 1, filler, sizeof(filler)},
 	};
 
 	CHECK(EM_X86_64, entries);
+}
+
+static void assert_args(int arg_cnt, int a, int b, int c, const uint8_t *code, size_t len)
+{
+	struct placement place;
+
+	placement__find(EM_X86_64, code, len, arg_cnt, &place);
+	assert_true(place.is_emulated);
+	assert_int_equal(place.args[0], a);
+	assert_int_equal(place.args[1], b);
+	assert_int_equal(place.args[2], c);
+}
+
+static void knows_where_arguments_have_moved(void **state)
+{
+	struct placement place;
+
+	assert_args(1, 0, 1, 2, CODE(0x48, 0x85, 0xff, 0x78, 0x20));
+	/* mimalloc's malloc: mov %rdi,%rsi; mov %fs:(%rax),%rdi; cmp; ja */
+	assert_args(1, 1, 1, 2,
+		    CODE(0x48, 0x8b, 0x05, 0x49, 0xb4, 0, 0, 0x48, 0x89, 0xfe, 0x64, 0x48, 0x8b,
+			 0x38, 0x48, 0x81, 0xfe, 0, 0x04, 0, 0, 0x77, 0x29));
+	/* mov %rsi,%rdx; mov %rdi,%rsi; mov (%rax),%rdi; jmp */
+	assert_args(2, 1, 2, 2,
+		    CODE(0x48, 0x89, 0xf2, 0x48, 0x89, 0xfe, 0x48, 0x8b, 0x38, 0xeb, 0x10));
+	/* mov %rdi,%r8; xor %edi,%edi; je; by way of a load's register, too: mov %r8,%r9 */
+	assert_args(1, 4, 1, 2, CODE(0x49, 0x89, 0xf8, 0x31, 0xff, 0x74, 0x10));
+	assert_args(1, 4, 1, 2,
+		    CODE(0x49, 0x89, 0xf8, 0x4d, 0x89, 0xc1, 0x31, 0xff, 0x74, 0x10));
+	/* mov %rdi,%rax; xor %edi,%edi; je: in no argument's register any more */
+	placement__find(EM_X86_64, CODE(0x48, 0x89, 0xf8, 0x31, 0xff, 0x74, 0x10), 1, &place);
+	assert_false(place.is_emulated);
+	/* mov %edi,%esi moves half of it; mov %rdi,%rsi; mov %rsi,%rdi and the second is lost */
+	placement__find(EM_X86_64, CODE(0x89, 0xfe, 0x31, 0xff, 0x74, 0x10), 1, &place);
+	assert_false(place.is_emulated);
+	placement__find(EM_X86_64, CODE(0x48, 0x89, 0xfe, 0x48, 0x89, 0xf7, 0x74, 0x10), 2, &place);
+	assert_false(place.is_emulated);
+	/* in its own where it still is: mov %rdi,%rsi; je */
+	assert_args(1, 0, 1, 2, CODE(0x48, 0x89, 0xfe, 0x74, 0x10));
+}
+
+static void finds_how_a_function_returns(void **state)
+{
+	/* 0: ret (another's); 1: push; 2: test; 5: je 10; 7: pop; 8: jmp 0; 10: call; 15: c3 */
+	static const uint8_t code[] = {0xc3, 0x53, 0x48, 0x85, 0xff, 0x74, 0x03, 0x5b, 0xeb, 0xf6,
+				       0xe8, 0, 0, 0, 0, 0xc3, 0xc3};
+	static const uint8_t arm64[] = {0xc0, 0x03, 0x5f, 0xd6, 0x40, 0, 0, 0xb4, 0xff, 0xff,
+					0xff, 0x17, 0xc0, 0x03, 0x5f, 0xd6};
+	size_t at[4];
+
+	/* its own, and that of the one it jumps to; nothing behind an end */
+	assert_int_equal(placement__exits(EM_X86_64, code, sizeof(code), 1, at, 4), 2);
+	assert_int_equal(at[0] + at[1], 15);
+	assert_int_equal(placement__exits(EM_X86_64, code, sizeof(code), 1, at, 1), 0);
+	assert_int_equal(placement__exits(EM_X86_64, code, sizeof(code), 16, at, 4), 1);
+	assert_int_equal(placement__exits(EM_X86_64, code, sizeof(code), 17, at, 4), 0);
+	/* a jump through memory, a loop without an end */
+	assert_int_equal(placement__exits(EM_X86_64, CODE(0xff, 0x25, 0, 0, 0, 0, 0xc3), 0, at, 4),
+			 0);
+	assert_int_equal(placement__exits(EM_X86_64, CODE(0x90, 0xeb, 0xfd, 0xc3), 0, at, 4), 0);
+	/* 0: ret (another's); 4: cbz 12; 8: b 4; 12: ret */
+	assert_int_equal(placement__exits(EM_AARCH64, arm64, sizeof(arm64), 4, at, 4), 1);
+	assert_int_equal(at[0], 12);
+	assert_int_equal(placement__exits(EM_386, code, sizeof(code), 1, at, 4), 0);
 }
 
 static void leaves_stack_arguments_and_saved_registers_alone(void **state)
@@ -151,7 +215,7 @@ static void survives_cut_and_random_code(void **state)
 	struct placement place;
 	struct insn_x86 in;
 	int64_t distance;
-	size_t i, len;
+	size_t i, len, exits[8];
 
 	srandom(1);
 	for (i = 0; i < 200000; i++) {
@@ -164,6 +228,9 @@ static void survives_cut_and_random_code(void **state)
 		placement__find(i & 1 ? EM_X86_64 : EM_AARCH64, copy, len, i % 5, &place);
 		assert_true(place.offset == 0 || place.offset < len);
 		placement__thunk(i & 1 ? EM_X86_64 : EM_AARCH64, copy, len, &distance);
+		if (i % 16 == 0)
+			placement__exits(i & 16 ? EM_X86_64 : EM_AARCH64, copy, len, i % 64, exits,
+					 sizeof(exits) / sizeof(exits[0]));
 		if (!insn_x86__decode(copy, len, &in))
 			assert_true(in.len && in.len <= len && in.len <= 15);
 		free(copy);
@@ -235,6 +302,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_the_emulated_instruction_of_real_entries),
+		cmocka_unit_test(knows_where_arguments_have_moved),
+		cmocka_unit_test(finds_how_a_function_returns),
 		cmocka_unit_test(leaves_stack_arguments_and_saved_registers_alone),
 		cmocka_unit_test(refuses_a_place_that_is_branched_back_to),
 		cmocka_unit_test(survives_cut_and_random_code),

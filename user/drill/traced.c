@@ -428,6 +428,8 @@ static const struct {
 	 "stacks came faster than they could be read; sample less often"},
 	{SEEP_ALLOC_STAT_SLOT_FULL, "slot_full",
 	 "allocations whose return could not be followed: too many calls at once"},
+	{SEEP_ALLOC_STAT_NO_RESULT, "no_result",
+	 "calls of operator new that threw, or whose end was not seen"},
 	{SEEP_ALLOC_STAT_MISSED_FREE, "missed_free",
 	 "blocks were freed unseen, found out when their address came again"},
 	{SEEP_ALLOC_STAT_TOTALS_FULL, "totals_full",

@@ -17,6 +17,7 @@
 #define THUNKS_MAX     4    /* jumps that are followed from a function to where it really is */
 #define CODE_BYTES     4096 /* of a function that are looked at */
 #define CODE_BYTES_MIN 32   /* of one whose size is unknown */
+#define EXITS_MAX      32   /* instructions by which one returns */
 
 struct alloc_plan {
 	pid_t pid;
@@ -118,19 +119,22 @@ static int is_known(const struct alloc_plan *p, size_t module, uint64_t offset)
 	size_t i;
 
 	for (i = 0; i < p->point_cnt; i++)
-		if (p->points[i].module == module &&
+		if (p->points[i].module == module && p->points[i].kind != SEEP_ALLOC_NEW_EXIT &&
 		    p->points[i].file_offset - p->points[i].info.offset == offset)
 			return 1;
 	return 0;
 }
 
-static uint64_t cookie_of(const struct alloc_plan *p, const struct alloc_point *point)
+static uint64_t cookie_of(const struct alloc_plan *p, const struct alloc_point *point,
+			  const struct allocator_function *fn, const struct placement *place)
 {
 	const struct alloc_module *m = &p->modules[point->module];
 	uint64_t cookie = SEEP_SITE(point->kind, point->module);
-	int is_mapping = point->kind == SEEP_ALLOC_MMAP || point->kind == SEEP_ALLOC_MREMAP;
+	int is_mapping = point->kind == SEEP_ALLOC_MMAP || point->kind == SEEP_ALLOC_MREMAP, i;
 
-	if (allocators__may_nest(m->allocator, point->kind))
+	for (i = 0; i < PLACEMENT_ARGS; i++)
+		cookie |= SEEP_SITE_ARG(i, place->args[i]);
+	if (allocators__may_nest(m->allocator, fn))
 		cookie |= SEEP_SITE_FOLLOW;
 	/* in a shared C library only the allocator itself maps memory; in a program anyone */
 	if (!is_mapping || m->is_program)
@@ -140,39 +144,100 @@ static uint64_t cookie_of(const struct alloc_plan *p, const struct alloc_point *
 	return cookie;
 }
 
-static void add_point(struct alloc_plan *p, const struct map_region *file,
-		      const struct allocator_function *fn, const char *name,
-		      struct elf_symbol *symbol)
+static void add_point(struct alloc_plan *p, const struct map_region *region, uint64_t offset,
+		      const struct allocator_function *fn, enum seep_alloc_kind kind,
+		      const struct placement *place)
 {
 	struct alloc_module *m = &p->modules[p->module_cnt];
 	struct alloc_point *point = &p->points[p->point_cnt];
+
+	if (p->point_cnt == POINTS_MAX)
+		return;
+	*point = (struct alloc_point){
+		.info = {.allocator = m->allocator->name,
+			 .function = fn->name,
+			 .module = m->path,
+			 .offset = place->offset,
+			 .emulated = place->is_emulated},
+		.module = p->module_cnt,
+		.kind = kind,
+		.file_offset = offset + place->offset,
+		.address = region->start + (offset - region->offset) + place->offset,
+	};
+	point->cookie = cookie_of(p, point, fn, place);
+	p->point_cnt++;
+}
+
+static int is_point(const struct alloc_plan *p, uint64_t file_offset)
+{
+	size_t i;
+
+	for (i = 0; i < p->point_cnt; i++)
+		if (p->points[i].module == p->module_cnt && p->points[i].file_offset == file_offset)
+			return 1;
+	return 0;
+}
+
+/* The instructions by which a function returns. 0: not all could be found. */
+static int add_exits(struct alloc_plan *p, const struct map_region *region, uint64_t vaddr,
+		     uint64_t offset, const struct allocator_function *fn)
+{
+	struct elf_file *e = p->modules[p->module_cnt].elf;
+	struct placement place = {.is_emulated = elf_file__machine(e) == EM_AARCH64};
+	size_t exits[EXITS_MAX], cnt, i;
+	uint64_t end, begin = region->offset;
+	const uint8_t *code;
+
+	if (elf_file__segment_end(e, vaddr, &end) || end <= vaddr)
+		return 0;
+	code = elf_file__bytes(e, begin, offset - begin + (end - vaddr));
+	cnt = !code ? 0
+		    : placement__exits(elf_file__machine(e), code, offset - begin + (end - vaddr),
+				       offset - begin, exits, EXITS_MAX);
+	for (i = 0; i < cnt; i++)
+		if (!is_point(p, begin + exits[i]))
+			add_point(p, region, begin + exits[i], fn, SEEP_ALLOC_NEW_EXIT, &place);
+	return cnt > 0;
+}
+
+/* Operators that only jump, by way of a table, to another function of the family: seen there. */
+static int is_only_jump(struct elf_file *e, const struct elf_symbol *symbol)
+{
+	uint64_t offset;
+	size_t len;
+	const uint8_t *code = code_at(e, symbol->vaddr, symbol->size, &offset, &len);
+	int64_t distance;
+
+	return code && placement__thunk(elf_file__machine(e), code, len, &distance);
+}
+
+static void add_function(struct alloc_plan *p, const struct map_region *file,
+			 const struct allocator_function *fn, struct elf_symbol *symbol)
+{
+	struct alloc_module *m = &p->modules[p->module_cnt];
 	const struct map_region *region;
-	struct placement place = {};
+	struct placement place;
 	const uint8_t *code;
 	uint64_t offset;
 	size_t len;
+	int is_new = fn->kind == SEEP_ALLOC_NEW || fn->kind == SEEP_ALLOC_NEW_EXIT;
 
 	follow_thunks(m->elf, symbol);
 	code = code_at(m->elf, symbol->vaddr, symbol->size, &offset, &len);
 	region = code ? region_of(p, file, offset) : NULL;
-	if (!region || p->point_cnt == POINTS_MAX || is_known(p, p->module_cnt, offset))
+	if (!region || is_known(p, p->module_cnt, offset) ||
+	    ((is_new || fn->kind == SEEP_FREE) && is_only_jump(m->elf, symbol)))
+		return;
+	if (is_new && !add_exits(p, region, symbol->vaddr, offset, fn)) {
+		m->has_unseen_new = 1;
+		return;
+	}
+	if (fn->kind == SEEP_ALLOC_NEW_EXIT)
 		return;
 	placement__find(elf_file__machine(m->elf), code, len, fn->arg_cnt, &place);
 	if (p->at_entry && place.offset)
-		place = (struct placement){};
-	*point = (struct alloc_point){
-		.info = {.allocator = m->allocator->name,
-			 .function = name,
-			 .module = m->path,
-			 .offset = place.offset,
-			 .emulated = place.is_emulated},
-		.module = p->module_cnt,
-		.kind = fn->kind,
-		.file_offset = offset + place.offset,
-		.address = region->start + (offset - region->offset) + place.offset,
-	};
-	point->cookie = cookie_of(p, point);
-	p->point_cnt++;
+		place = (struct placement){.args = {0, 1, 2}};
+	add_point(p, region, offset, fn, fn->kind, &place);
 }
 
 static void add_functions(struct alloc_plan *p, const struct map_region *file,
@@ -185,7 +250,7 @@ static void add_functions(struct alloc_plan *p, const struct map_region *file,
 	for (; fns->name; fns++) {
 		snprintf(name, sizeof(name), "%s%s", prefix, fns->name);
 		if (!elf_file__find_function(e, name, &symbol))
-			add_point(p, file, fns, fns->name, &symbol);
+			add_function(p, file, fns, &symbol);
 	}
 }
 
@@ -196,6 +261,8 @@ static void add_all_functions(struct alloc_plan *p, const struct map_region *fil
 
 	for (i = 0; a->prefixes[i]; i++)
 		add_functions(p, file, allocators__functions(), a->prefixes[i]);
+	if (a->has_new)
+		add_functions(p, file, allocators__operators(), "");
 	/* a program that holds an allocator: who maps memory cannot be told by the caller's address */
 	if (a->is_libc || !p->modules[p->module_cnt].is_program)
 		add_functions(p, file, allocators__mappings(), "");

@@ -26,6 +26,7 @@ struct alloc_module {
 	const struct allocator *allocator;
 	struct seep_text text; /* where its code is mapped */
 	int is_program;
+	int has_unseen_new; /* operator new allocates by itself, and its ends are not known */
 };
 
 /* One place to probe. */

@@ -26,8 +26,9 @@
 #define SAMPLE_BYTES_FIRST  4096 /* coarser than every allocation */
 #define BATCH		    4096
 #define SAMPLE_NS	    2000 /* stack and tables: 1300 with a shallow stack, 5000 with 16 KiB */
-#define LINKS_MAX	    (SEEP_ALLOCATOR_TEXTS * 4)
-#define NOT_SEEN_MAX	    (SEEP_ALLOCATOR_TEXTS + 4)
+#define LINKS_MAX	    (SEEP_ALLOCATOR_TEXTS * 6)
+#define NOT_SEEN_MAX	    8
+#define PLACES_MAX	    256 /* in one file */
 
 struct alloc_probe {
 	struct alloc_probe_cfg cfg;
@@ -164,6 +165,8 @@ static void configure_programs(struct alloc_probe *p)
 	bpf_program__set_expected_attach_type(skel->progs.seep_entry, plain);
 	bpf_program__set_expected_attach_type(skel->progs.seep_return, plain);
 	bpf_program__set_expected_attach_type(skel->progs.seep_free, plain);
+	bpf_program__set_expected_attach_type(skel->progs.seep_new, plain);
+	bpf_program__set_expected_attach_type(skel->progs.seep_new_exit, plain);
 	bpf_program__set_expected_attach_type(skel->progs.seep_munmap, plain);
 	bpf_program__set_expected_attach_type(skel->progs.seep_munmap_exact, plain);
 	bpf_program__set_expected_attach_type(skel->progs.seep_nothing, plain);
@@ -202,6 +205,16 @@ static bool is_munmap(enum seep_alloc_kind kind)
 	return kind == SEEP_FREE_MUNMAP;
 }
 
+static bool is_new(enum seep_alloc_kind kind)
+{
+	return kind == SEEP_ALLOC_NEW;
+}
+
+static bool is_new_exit(enum seep_alloc_kind kind)
+{
+	return kind == SEEP_ALLOC_NEW_EXIT;
+}
+
 static bool is_alloc(enum seep_alloc_kind kind)
 {
 	return kind < SEEP_FREE;
@@ -211,7 +224,7 @@ static bool is_alloc(enum seep_alloc_kind kind)
 static int attach_module(struct alloc_probe *p, size_t module, point_filter filter,
 			 const struct bpf_program *prog, int is_return)
 {
-	struct uprobe_place places[64];
+	struct uprobe_place places[PLACES_MAX];
 	const struct alloc_module *modules;
 	const struct alloc_point *points;
 	size_t cnt = alloc_plan__points(p->plan, &points), i;
@@ -259,6 +272,10 @@ static int attach(struct alloc_probe *p)
 		err = attach_all(
 			p, is_munmap,
 			p->has_cut ? skel->progs.seep_munmap : skel->progs.seep_munmap_exact, 0);
+	if (!err)
+		err = attach_all(p, is_new_exit, skel->progs.seep_new_exit, 0);
+	if (!err)
+		err = attach_all(p, is_new, skel->progs.seep_new, 0);
 	if (!err && p->mode == UPROBE_SESSION)
 		return attach_all(p, is_alloc, skel->progs.seep_session, 0);
 	if (!err)
@@ -345,8 +362,9 @@ static void list_not_seen(struct alloc_probe *p)
 	size_t cnt = alloc_plan__modules(p->plan, &modules), i;
 
 	for (i = 0; i < cnt; i++) {
-		if (modules[i].allocator->not_seen)
-			add_not_seen(p, modules[i].allocator->not_seen);
+		if (modules[i].has_unseen_new)
+			add_not_seen(p, "operator new of the allocator: it allocates by itself, "
+					"and how it returns could not be found out");
 		if (modules[i].allocator->is_libc && !modules[i].is_program)
 			add_not_seen(p, "what the C library maps for itself (thread stacks)");
 		if (!modules[i].allocator->is_libc && modules[i].is_program)

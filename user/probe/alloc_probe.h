@@ -49,7 +49,7 @@ struct alloc_site_info {
 	const char *allocator; /* "glibc", "jemalloc", ... */
 	const char *function;
 	const char *module;
-	uint64_t offset; /* of the probe, from the start of the function */
+	uint64_t offset; /* of the probe, from the start of the function; 0 where it returns */
 	int emulated;	 /* 1: cheap; 0: single-stepped */
 };
 size_t alloc_probe__sites(const struct alloc_probe *p, const struct alloc_site_info **ret_sites);

@@ -2,6 +2,7 @@
 #include "allocators.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /* In order: the first whose marker a file defines is the one. */
 static const struct allocator allocators[] = {
@@ -9,7 +10,7 @@ static const struct allocator allocators[] = {
 		.name = "jemalloc",
 		.marker = "mallocx",
 		.prefixes = {""},
-		.not_seen = "operator new of jemalloc: it allocates by itself and may throw",
+		.has_new = 1,
 	},
 	{
 		.name = "jemalloc",
@@ -25,19 +26,19 @@ static const struct allocator allocators[] = {
 		.name = "tcmalloc",
 		.marker = "tc_malloc", /* gperftools */
 		.prefixes = {"", "tc_"},
-		.not_seen = "operator new of tcmalloc: it allocates by itself and may throw",
+		.has_new = 1,
 	},
 	{
 		.name = "tcmalloc",
 		.marker = "TCMallocInternalMalloc", /* google/tcmalloc */
 		.prefixes = {"", "TCMallocInternal"},
-		.not_seen = "operator new of tcmalloc: it allocates by itself and may throw",
+		.has_new = 1,
 	},
 	{
 		.name = "mimalloc",
 		.marker = "mi_malloc",
 		.prefixes = {"", "mi_"},
-		.not_seen = "operator new of mimalloc: it allocates by itself and may throw",
+		.has_new = 1,
 	},
 	{
 		.name = "glibc",
@@ -67,10 +68,6 @@ static const struct allocator allocators[] = {
 	},
 };
 
-/*
- * operator delete is left out: only blocks of operator new come to it, and operator new is not
- * probed where it does not call malloc.
- */
 static const struct allocator_function functions[] = {
 	{"malloc", SEEP_ALLOC_MALLOC, 1},
 	{"calloc", SEEP_ALLOC_CALLOC, 2},
@@ -97,6 +94,55 @@ static const struct allocator_function functions[] = {
 	{"free_aligned_sized", SEEP_FREE, 1},
 	{"dallocx", SEEP_FREE, 1},
 	{"sdallocx", SEEP_FREE, 1},
+	/* mimalloc's names; of its functions that take a heap only two */
+	{"zalloc", SEEP_ALLOC_MALLOC, 1},
+	{"malloc_small", SEEP_ALLOC_MALLOC, 1},
+	{"zalloc_small", SEEP_ALLOC_MALLOC, 1},
+	{"mallocn", SEEP_ALLOC_CALLOC, 2},
+	{"malloc_aligned", SEEP_ALLOC_MALLOC, 1},
+	{"zalloc_aligned", SEEP_ALLOC_MALLOC, 1},
+	{"calloc_aligned", SEEP_ALLOC_CALLOC, 2},
+	{"realloc_aligned", SEEP_ALLOC_REALLOC, 2},
+	{"rezalloc", SEEP_ALLOC_REALLOC, 2},
+	{"reallocn", SEEP_ALLOC_REALLOCARRAY, 3},
+	{"recalloc", SEEP_ALLOC_REALLOCARRAY, 3},
+	{"heap_malloc", SEEP_ALLOC_ALIGNED, 2},
+	{"heap_zalloc", SEEP_ALLOC_ALIGNED, 2},
+	{"free_size", SEEP_FREE, 1},
+	{"free_size_aligned", SEEP_FREE, 1},
+	{"free_aligned", SEEP_FREE, 1},
+	{},
+};
+
+/* The last ones are where gperftools goes when its thread's cache is empty, by a jump. */
+static const struct allocator_function operators[] = {
+	{"_Znwm", SEEP_ALLOC_NEW, 1},
+	{"_Znam", SEEP_ALLOC_NEW, 1},
+	{"_ZnwmRKSt9nothrow_t", SEEP_ALLOC_NEW, 1},
+	{"_ZnamRKSt9nothrow_t", SEEP_ALLOC_NEW, 1},
+	{"_ZnwmSt11align_val_t", SEEP_ALLOC_NEW, 1},
+	{"_ZnamSt11align_val_t", SEEP_ALLOC_NEW, 1},
+	{"_ZnwmSt11align_val_tRKSt9nothrow_t", SEEP_ALLOC_NEW, 1},
+	{"_ZnamSt11align_val_tRKSt9nothrow_t", SEEP_ALLOC_NEW, 1},
+	{"mi_new", SEEP_ALLOC_NEW, 1},
+	{"mi_new_nothrow", SEEP_ALLOC_NEW, 1},
+	{"mi_new_aligned", SEEP_ALLOC_NEW, 1},
+	{"mi_new_aligned_nothrow", SEEP_ALLOC_NEW, 1},
+	{"_ZdlPv", SEEP_FREE, 1},
+	{"_ZdaPv", SEEP_FREE, 1},
+	{"_ZdlPvm", SEEP_FREE, 1},
+	{"_ZdaPvm", SEEP_FREE, 1},
+	{"_ZdlPvRKSt9nothrow_t", SEEP_FREE, 1},
+	{"_ZdaPvRKSt9nothrow_t", SEEP_FREE, 1},
+	{"_ZdlPvSt11align_val_t", SEEP_FREE, 1},
+	{"_ZdaPvSt11align_val_t", SEEP_FREE, 1},
+	{"_ZdlPvmSt11align_val_t", SEEP_FREE, 1},
+	{"_ZdaPvmSt11align_val_t", SEEP_FREE, 1},
+	{"_ZdlPvSt11align_val_tRKSt9nothrow_t", SEEP_FREE, 1},
+	{"_ZdaPvSt11align_val_tRKSt9nothrow_t", SEEP_FREE, 1},
+	{"_ZN8tcmalloc27allocate_full_cpp_throw_oomEm", SEEP_ALLOC_NEW_EXIT, 0},
+	{"_ZN8tcmalloc29allocate_full_cpp_nothrow_oomEm", SEEP_ALLOC_NEW_EXIT, 0},
+	{"_ZN8tcmalloc11ThreadCache21FetchFromCentralCacheEjiPFPvmE", SEEP_ALLOC_NEW_EXIT, 0},
 	{},
 };
 
@@ -124,6 +170,11 @@ const struct allocator_function *allocators__functions(void)
 	return functions;
 }
 
+const struct allocator_function *allocators__operators(void)
+{
+	return operators;
+}
+
 const struct allocator_function *allocators__mappings(void)
 {
 	return mappings;
@@ -133,9 +184,12 @@ const struct allocator_function *allocators__mappings(void)
  * malloc maps memory inside, which the probes of mappings tell by the caller's address; it contains
  * no other function of the family. All others may hand on to it.
  */
-int allocators__may_nest(const struct allocator *a, enum seep_alloc_kind kind)
+int allocators__may_nest(const struct allocator *a, const struct allocator_function *fn)
 {
-	if (kind == SEEP_ALLOC_CALLOC)
+	if (fn->kind == SEEP_ALLOC_CALLOC && !strcmp(fn->name, "calloc"))
 		return a->calloc_calls_malloc;
-	return kind != SEEP_ALLOC_MALLOC && kind != SEEP_ALLOC_MMAP && kind < SEEP_FREE;
+	if (fn->kind == SEEP_ALLOC_MALLOC)
+		return strcmp(fn->name, "malloc") && strcmp(fn->name, "Malloc");
+	return fn->kind != SEEP_ALLOC_MMAP && fn->kind != SEEP_FREE &&
+	       fn->kind != SEEP_FREE_MUNMAP && fn->kind != SEEP_ALLOC_NEW_EXIT;
 }

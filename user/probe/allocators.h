@@ -21,7 +21,7 @@ struct allocator {
 	const char *prefixes[ALLOCATOR_PREFIXES_MAX + 1]; /* of its functions; NULL-terminated */
 	int is_libc; /* the rest of its file allocates like any other program */
 	int calloc_calls_malloc;
-	const char *not_seen; /* one sentence, or NULL */
+	int has_new; /* operator new and delete are its own: others' call malloc and free */
 };
 
 struct allocator_function {
@@ -35,10 +35,12 @@ const struct allocator *allocators__recognise(struct elf_file *e);
 
 /* Functions of the malloc family; ends with a NULL name. */
 const struct allocator_function *allocators__functions(void);
+/* Operator new and delete. */
+const struct allocator_function *allocators__operators(void);
 /* The same of the C library's mappings. */
 const struct allocator_function *allocators__mappings(void);
 
 /* May calls of this function contain calls of others that are probed? */
-int allocators__may_nest(const struct allocator *a, enum seep_alloc_kind kind);
+int allocators__may_nest(const struct allocator *a, const struct allocator_function *fn);
 
 #endif /* SEEP_PROBE_ALLOCATORS_H */

@@ -2,26 +2,41 @@
 #include "placement.h"
 
 #include <elf.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "insn_x86.h"
 
 /* How far into a function an entry block is followed. */
 #define ENTRY_INSNS_MAX 16
+/* How much of a function's ways to its end is looked at, and how many branches wait for it. */
+#define EXIT_INSNS_MAX 4096
+#define EXIT_WAYS_MAX  256
+
+/* What comes after an instruction. */
+struct step {
+	size_t len;
+	int is_return;
+	int ends;       /* nothing comes after it in memory */
+	int has_target; /* it may jump (calls do not count) */
+	int64_t target;
+};
 
 /* ---- x86-64 ------------------------------------------------------------------------------ */
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11 };
 
-/* Registers that a skipped instruction may write: no argument, nothing that calls preserve. */
+static const int args_x86[] = {RDI, RSI, RDX, RCX, R8, R9};
+
+/* Registers that a skipped instruction may write: nothing that calls preserve, no late argument. */
 static unsigned free_regs_x86(int arg_cnt)
 {
-	static const int args[] = {RDI, RSI, RDX, RCX, R8, R9};
 	unsigned regs = 1 << RAX | 1 << R10 | 1 << R11;
 	int i;
 
-	for (i = arg_cnt; i < 6; i++)
-		regs |= 1 << args[i];
+	for (i = 0; i < 6; i++)
+		if (i < PLACEMENT_ARGS || i >= arg_cnt)
+			regs |= 1 << args_x86[i];
 	return regs;
 }
 
@@ -97,7 +112,53 @@ static unsigned written_regs_x86(const struct insn_x86 *in)
 	}
 }
 
-static int may_skip_x86(const struct insn_x86 *in, unsigned free_regs)
+/* Where the arguments are: for each the registers that hold it. */
+struct holders_x86 {
+	unsigned regs[PLACEMENT_ARGS];
+	int arg_cnt;
+};
+
+/* A whole register into another. */
+static int is_copy_x86(const struct insn_x86 *in, const uint8_t *at, int *ret_from, int *ret_to)
+{
+	if (in->map || in->mod != 3 || (in->opcode != 0x89 && in->opcode != 0x8b) ||
+	    in->prefix_len != 1 || (at[0] & 0xf8) != 0x48)
+		return 0;
+	*ret_from = in->opcode == 0x89 ? in->reg : in->rm;
+	*ret_to = in->opcode == 0x89 ? in->rm : in->reg;
+	return 1;
+}
+
+/* Which argument's register has it; -1: none any more. */
+static int holder_x86(unsigned regs)
+{
+	int i;
+
+	for (i = 0; i < 6; i++)
+		if (regs & 1u << args_x86[i])
+			return i;
+	return -1;
+}
+
+/* 1 if the instruction leaves every argument somewhere. */
+static int keeps_args_x86(struct holders_x86 *h, unsigned written, const struct insn_x86 *in,
+			  const uint8_t *at)
+{
+	int from = 0, to = 0, is_copy = is_copy_x86(in, at, &from, &to), held, i;
+
+	for (i = 0; i < h->arg_cnt; i++) {
+		held = is_copy && (h->regs[i] & 1u << from);
+		h->regs[i] &= ~written;
+		if (held)
+			h->regs[i] |= 1u << to;
+		if (holder_x86(h->regs[i]) < 0)
+			return 0;
+	}
+	return 1;
+}
+
+static int may_skip_x86(const struct insn_x86 *in, const uint8_t *at, unsigned free_regs,
+			struct holders_x86 *h)
 {
 	unsigned written;
 
@@ -106,7 +167,7 @@ static int may_skip_x86(const struct insn_x86 *in, unsigned free_regs)
 	if (writes_nothing_x86(in))
 		return 1;
 	written = written_regs_x86(in);
-	return written && !(written & ~free_regs);
+	return written && !(written & ~free_regs) && keeps_args_x86(h, written, in, at);
 }
 
 /*
@@ -133,11 +194,14 @@ static int branches_back_x86(const uint8_t *code, size_t len, uint32_t offset)
 
 static void find_x86(const uint8_t *code, size_t len, int arg_cnt, struct placement *ret)
 {
+	struct holders_x86 h = {.arg_cnt = arg_cnt < PLACEMENT_ARGS ? arg_cnt : PLACEMENT_ARGS};
 	unsigned free_regs = free_regs_x86(arg_cnt);
 	struct insn_x86 in;
 	size_t at = 0;
-	int i;
+	int i, arg;
 
+	for (i = 0; i < h.arg_cnt; i++)
+		h.regs[i] = 1u << args_x86[i];
 	for (i = 0; i < ENTRY_INSNS_MAX && at < len; i++, at += in.len) {
 		if (insn_x86__decode(code + at, len - at, &in))
 			return;
@@ -146,9 +210,12 @@ static void find_x86(const uint8_t *code, size_t len, int arg_cnt, struct placem
 				return;
 			ret->offset = at;
 			ret->is_emulated = 1;
+			for (arg = 0; arg < h.arg_cnt; arg++)
+				ret->args[arg] = h.regs[arg] & 1u << args_x86[arg] ?
+							 arg : holder_x86(h.regs[arg]);
 			return;
 		}
-		if (!may_skip_x86(&in, free_regs))
+		if (!may_skip_x86(&in, code + at, free_regs, &h))
 			return;
 	}
 }
@@ -166,6 +233,23 @@ static int thunk_x86(const uint8_t *code, size_t len, int64_t *ret_distance)
 		return 0;
 	*ret_distance = (int64_t)(at + in.len) + in.displacement;
 	return 1;
+}
+
+static int step_x86(const uint8_t *code, size_t len, size_t at, struct step *ret)
+{
+	struct insn_x86 in;
+	int op;
+
+	if (at >= len || insn_x86__decode(code + at, len - at, &in))
+		return -1;
+	op = in.is_vex ? -1 : in.map << 8 | in.opcode;
+	*ret = (struct step){.len = in.len};
+	ret->is_return = op == 0xc3 || op == 0xc2;
+	ret->ends = ret->is_return || op == 0xe9 || op == 0xeb || op == 0xf4 || op == 0xcc ||
+		    op == 0x10b || (op == 0xff && (in.reg_field == 4 || in.reg_field == 5));
+	ret->has_target = in.is_branch && op != 0xe8;
+	ret->target = (int64_t)at + in.len + in.displacement;
+	return 0;
 }
 
 /* ---- arm64 ------------------------------------------------------------------------------- */
@@ -271,12 +355,30 @@ static int thunk_arm64(const uint8_t *code, size_t len, int64_t *ret_distance)
 	return 1;
 }
 
+static int step_arm64(const uint8_t *code, size_t len, size_t at, struct step *ret)
+{
+	int64_t distance = 0;
+	uint32_t in;
+
+	if (at + 4 > len)
+		return -1;
+	in = word_at(code, at);
+	*ret = (struct step){.len = 4};
+	ret->is_return = in == 0xd65f03c0;
+	ret->has_target = (in & 0xfc000000) != 0x94000000 && branch_arm64(in, &distance);
+	ret->ends = ret->is_return || (in & 0xfc000000) == 0x14000000 || /* b */
+		    (in & 0xfffffc1f) == 0xd61f0000 ||                   /* br */
+		    (in & 0xffe0001f) == 0xd4200000 || in >> 16 == 0;    /* brk, udf */
+	ret->target = (int64_t)at + distance;
+	return 0;
+}
+
 /* ---- both -------------------------------------------------------------------------------- */
 
 void placement__find(uint16_t machine, const void *code, size_t len, int arg_cnt,
 		     struct placement *ret_placement)
 {
-	*ret_placement = (struct placement){};
+	*ret_placement = (struct placement){.args = {0, 1, 2}};
 	if (machine == EM_X86_64)
 		find_x86(code, len, arg_cnt, ret_placement);
 	else if (machine == EM_AARCH64)
@@ -290,4 +392,58 @@ int placement__thunk(uint16_t machine, const void *code, size_t len, int64_t *re
 	if (machine == EM_AARCH64)
 		return thunk_arm64(code, len, ret_distance);
 	return 0;
+}
+
+/* The ways through a function that are still to be followed. */
+struct ways {
+	size_t at[EXIT_WAYS_MAX];
+	size_t cnt;
+	uint8_t *seen; /* a bit for each byte of code */
+};
+
+static int is_seen(struct ways *w, size_t at)
+{
+	int seen = w->seen[at / 8] >> at % 8 & 1;
+
+	w->seen[at / 8] |= 1 << at % 8;
+	return seen;
+}
+
+/* Follow one way to where it ends or meets another; 0, or -1: too much. */
+static int follow_way(struct ways *w, uint16_t machine, const uint8_t *code, size_t len, int *budget,
+		      size_t *offsets, size_t *cnt, size_t cap)
+{
+	size_t at = w->at[--w->cnt];
+	struct step step;
+
+	for (; at < len && !is_seen(w, at); at += step.len) {
+		if (machine == EM_X86_64 ? step_x86(code, len, at, &step) :
+					   step_arm64(code, len, at, &step))
+			return 0;
+		if (!(*budget)-- || (step.is_return && *cnt == cap) ||
+		    (step.has_target && w->cnt == EXIT_WAYS_MAX))
+			return -1;
+		if (step.is_return)
+			offsets[(*cnt)++] = at;
+		if (step.has_target && step.target >= 0 && step.target < (int64_t)len)
+			w->at[w->cnt++] = step.target;
+		if (step.ends)
+			return 0;
+	}
+	return 0;
+}
+
+size_t placement__exits(uint16_t machine, const void *code, size_t len, size_t start,
+			size_t *ret_offsets, size_t cap)
+{
+	struct ways w = {.at = {start}, .cnt = 1, .seen = calloc(len / 8 + 1, 1)};
+	int budget = EXIT_INSNS_MAX, err = 0;
+	size_t cnt = 0;
+
+	if (machine != EM_X86_64 && machine != EM_AARCH64)
+		w.cnt = 0;
+	while (w.seen && w.cnt && !err)
+		err = follow_way(&w, machine, code, len, &budget, ret_offsets, &cnt, cap);
+	free(w.seen);
+	return err ? 0 : cnt;
 }

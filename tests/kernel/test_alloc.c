@@ -5,6 +5,7 @@
  */
 #include "trace.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
@@ -464,6 +465,44 @@ static void nobody_there_is_an_error(void **state)
 	assert_int_equal(alloc_probe__new(&cfg, &probe, why, sizeof(why)), -ESRCH);
 }
 
+static void load_an_allocator(struct turn *t, void *arg)
+{
+	turn__wait(t, 0);
+	/* the first does not always fit into what is left for static thread-local storage */
+	turn__wait(t, dlopen("libjemalloc.so.2", RTLD_NOW | RTLD_LOCAL) ||
+			      dlopen("libmimalloc.so", RTLD_NOW | RTLD_LOCAL));
+}
+
+static int says(const struct alloc_probe *probe, const char *word)
+{
+	const char *const *line = alloc_probe__not_seen(probe);
+
+	while (*line && !strstr(*line, word))
+		line++;
+	return !!*line;
+}
+
+static void an_allocator_that_comes_later_is_told(void **state)
+{
+	struct child c;
+	struct trace t;
+	uint64_t is_loaded;
+
+	child__start(&c, load_an_allocator, NULL);
+	TRACE_OR_SKIP(&t, c.pid, *state);
+	trace__look(&t);
+	assert_false(says(t.probe, "loaded after"));
+	is_loaded = child__step(&c);
+	trace__look(&t);
+	if (is_loaded)
+		assert_true(says(t.probe, "loaded after"));
+	end(&t, &c);
+	if (!is_loaded) {
+		print_message("[   SKIP   ] no allocator here that can be loaded late\n");
+		skip();
+	}
+}
+
 /* ---- what is missed is counted ----------------------------------------------------------- */
 
 static void unmap_unseen(struct turn *t, void *arg)
@@ -739,6 +778,7 @@ int main(void)
 		EACH_WAY(children_are_told_and_left_out),
 		ONE_WAY(another_program_is_told),
 		ONE_WAY(the_end_is_told),
+		ONE_WAY(an_allocator_that_comes_later_is_told),
 		ONE_WAY(nobody_there_is_an_error),
 		ONE_WAY(a_missed_free_is_subtracted),
 		ONE_WAY(a_full_table_is_counted),

@@ -442,12 +442,12 @@ static void extend(struct seep_span *span, const struct map_region *r)
 	span->bytes = end - span->lo;
 }
 
-int alloc_plan__code(pid_t pid, struct seep_span ret_spans[SEEP_CODE_SPANS])
+int alloc_plan__code(pid_t pid, struct seep_span ret_spans[SEEP_CODE_SPANS], size_t *ret_cnt)
 {
 	struct seep_span spans[SEEP_CODE_SPANS] = {};
 	const struct map_region *r, *program = NULL;
 	struct maps *maps;
-	size_t i;
+	size_t i, cnt = 0;
 	int err = maps__read(pid, &maps);
 
 	if (err)
@@ -458,9 +458,12 @@ int alloc_plan__code(pid_t pid, struct seep_span ret_spans[SEEP_CODE_SPANS])
 			continue;
 		if (!program && r->inode)
 			program = r; /* the lowest: the program itself, or at least one file */
+		cnt++;
 		extend(&spans[r->inode && r->inode == program->inode ? 0 : 1], r);
 	}
 	memcpy(ret_spans, spans, sizeof(spans));
+	if (ret_cnt)
+		*ret_cnt = cnt;
 	maps__free(maps);
 	return 0;
 }

@@ -46,7 +46,10 @@ void alloc_plan__free(struct alloc_plan *p);
 
 size_t alloc_plan__modules(const struct alloc_plan *p, const struct alloc_module **ret_modules);
 size_t alloc_plan__points(const struct alloc_plan *p, const struct alloc_point **ret_points);
-/* Where the process has code now: its program, and all else with what lies between. 0 or -errno. */
-int alloc_plan__code(pid_t pid, struct seep_span ret_spans[SEEP_CODE_SPANS]);
+/*
+ * Where the process has code now: its program, and all else with what lies between; and in how many
+ * mappings (ret_cnt may be NULL). 0 or -errno.
+ */
+int alloc_plan__code(pid_t pid, struct seep_span ret_spans[SEEP_CODE_SPANS], size_t *ret_cnt);
 
 #endif /* SEEP_PROBE_ALLOC_PLAN_H */

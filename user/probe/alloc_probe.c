@@ -38,6 +38,7 @@ struct alloc_probe {
 	bool has_cut;			      /* partial unmaps are followed */
 	struct uprobe_link *links[LINKS_MAX]; /* frees first */
 	size_t link_cnt;
+	size_t code_cnt; /* mappings with code, when the target was last looked at */
 	struct alloc_site_info *sites;
 	size_t site_cnt;
 	const char *not_seen[NOT_SEEN_MAX + 1];
@@ -188,7 +189,7 @@ static int fill_sites(struct alloc_probe *p)
 /* Libraries come and go: asked again with each look at the live samples. */
 static int read_code(struct alloc_probe *p)
 {
-	return alloc_plan__code(p->cfg.pid, p->skel->bss->code_spans);
+	return alloc_plan__code(p->cfg.pid, p->skel->bss->code_spans, &p->code_cnt);
 }
 
 /* ---- attaching --------------------------------------------------------------------------- */
@@ -549,11 +550,28 @@ static void visit_regions(struct alloc_probe *p, uint32_t cnt, alloc_live_fn fn,
 		fn(ctx, p->addresses[i], &p->values[i]);
 }
 
+/* Has the target loaded an allocator since the probes were attached? */
+static void look_for_allocators(struct alloc_probe *p)
+{
+	const struct alloc_module *modules;
+	struct alloc_plan *plan;
+	char why[128];
+
+	if (alloc_plan__new(p->cfg.pid, p->cfg.at_entry, &plan, why, sizeof(why)))
+		return;
+	if (alloc_plan__modules(plan, &modules) > alloc_plan__modules(p->plan, &modules))
+		add_not_seen(p, "an allocator that the process loaded after the probes were attached");
+	alloc_plan__free(plan);
+}
+
 int alloc_probe__live(struct alloc_probe *p, alloc_live_fn fn, void *ctx)
 {
+	size_t known = p->code_cnt;
 	int err;
 
 	read_code(p);
+	if (p->code_cnt > known)
+		look_for_allocators(p);
 	err = read_map(p, bpf_map__fd(p->skel->maps.seep_live), p->keys, visit_blocks, fn, ctx);
 	if (err)
 		return err;

@@ -84,7 +84,7 @@ uint64_t alloc_probe__sample_bytes(const struct alloc_probe *p);
 
 void alloc_probe__stats(struct alloc_probe *p, uint64_t ret_stats[SEEP_ALLOC_STAT_CNT]);
 unsigned alloc_probe__max_live(const struct alloc_probe *p);
-/* What this mode cannot see, one sentence each ("operator new of tcmalloc"); NULL-terminated. */
+/* What this mode cannot see, one sentence each; NULL-terminated. Looks at the samples add to it. */
 const char *const *alloc_probe__not_seen(const struct alloc_probe *p);
 /* What one call of the allocator costs a child of the target, while the target is probed. */
 unsigned alloc_probe__child_hit_ns(const struct alloc_probe *p);

@@ -199,7 +199,7 @@ int growth_probe__attach(struct growth_probe *p)
 		return 0;
 	if (growth_probe__has_execed(p))
 		return -ESRCH;
-	err = alloc_plan__code(p->cfg.pid, p->skel->bss->code_spans);
+	err = alloc_plan__code(p->cfg.pid, p->skel->bss->code_spans, NULL);
 	if (!err)
 		err = find_target(p);
 	if (!err)
@@ -239,7 +239,7 @@ int growth_probe__drain(struct growth_probe *p, growth_stack_fn stack_fn, growth
 	p->ctx = ctx;
 	n = ring_buffer__consume(p->ring);
 	/* libraries come and go; only stacks of the future are told apart by it */
-	(void)alloc_plan__code(p->cfg.pid, p->skel->bss->code_spans);
+	(void)alloc_plan__code(p->cfg.pid, p->skel->bss->code_spans, NULL);
 	return n < 0 ? n : 0;
 }
 

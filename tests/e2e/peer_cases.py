@@ -26,6 +26,7 @@ SAMPLED_S = 2
 ATTACH_TIMEOUT_S = 60
 SETTLE_S = 1
 EXACT_PIECES = 3
+EXACT_TRIES = 3
 WORK_TIMEOUT_S = 60
 SLACK_BYTES = 4096  # what an idle program does while the last of it is read
 WHOLE_SHARE = 0.95  # of the samples; the bench asks for more, over more of them
@@ -385,6 +386,21 @@ def trace_exactly(peer, work):
     return check_shape(json.loads(out), "trace")
 
 
+def check_exact_traces(peer, work):
+    """A server does something of its own now and then, and a busy machine attaches late: what is
+    lost is lost each time, what met with bad luck is not."""
+    for tries_left in reversed(range(EXACT_TRIES)):
+        exact = trace_exactly(peer, work)
+        work.resume()
+        try:
+            check_traced(exact, peer.pid())
+            check_exact(exact)
+            return
+        except Failure:
+            if not tries_left:
+                raise
+
+
 def check_peer(make, directory):
     directory.mkdir()
     peer = make(directory)
@@ -394,13 +410,10 @@ def check_peer(make, directory):
             work.more(1)
             sampled, = trace_json("-p", peer.pid(), "-d", f"{SAMPLED_S}s", "--top", 0)
             work.more(1)
-            exact = trace_exactly(peer, work)
-            work.resume()
+            check_exact_traces(peer, work)
             work.more(2)
         expect(peer.process.poll() is None, "it did not survive")
         check_traced(sampled, peer.pid())
-        check_traced(exact, peer.pid())
-        check_exact(exact)
     finally:
         peer.stop()
 

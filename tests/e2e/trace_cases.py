@@ -161,7 +161,7 @@ def check_command():
 
 def check_exec():
     """A shell that becomes the program: that is what is traced."""
-    traced, = trace_json("-d", "3s", "--sample", "all", "--", "sh", "-c",
+    traced, = trace_json("-d", "8s", "--sample", "all", "--", "sh", "-c",
                          f"sleep 1; exec {PROGRAM}")
     site_with(traced, "leaky")
     expect(traced["comm"] == PROGRAM.name, f"comm is {traced['comm']}")

@@ -8,9 +8,10 @@
  * sample carries its own weight, so the estimates stay unbiased when the period changes.
  *
  * Allocators call themselves: realloc moves a block with malloc and free, malloc maps memory. One
- * allocation counts once, for the outermost call: functions that may contain others are always
- * followed to their return, and what the thread calls meanwhile is left out; a caller inside
- * an allocator's own text is left out as well.
+ * allocation counts once, for the outermost call: functions that may contain others are followed to
+ * their return, and what the thread calls meanwhile is left out; a caller inside an allocator's own
+ * text is left out as well. realloc is not followed where it neither contains others nor gives a
+ * sample back.
  *
  * Exceptions pass through operator new, and must not meet the kernel's trampoline in place of a
  * return address: where it allocates by itself it is probed at its entry and at the instructions by
@@ -611,6 +612,21 @@ static __always_inline void count_hit(u64 site)
 		add(SEEP_ALLOC_STAT_STEPPED_HITS, 1);
 }
 
+/*
+ * Must a call that was not drawn be followed? Where others inside would count, too, and where a
+ * sample is given back. Most reallocs do neither.
+ */
+static __always_inline bool is_followed(const struct request *req, u64 site)
+{
+	struct seep_live_key key = live_key(req->old);
+
+	if (req->size >= follow_bytes)
+		return true;
+	if (site & SEEP_SITE_MOVES_ALONE && req->old)
+		return bpf_map_lookup_elem(&seep_live, &key);
+	return site & SEEP_SITE_FOLLOW;
+}
+
 static __always_inline int on_entry(struct pt_regs *ctx)
 {
 	u64 site = site_of(ctx), threshold;
@@ -621,7 +637,7 @@ static __always_inline int on_entry(struct pt_regs *ctx)
 	count_hit(site);
 	read_request(ctx, site, &req);
 	threshold = draw(SEEP_SITE_KIND(site), req.size);
-	if (!threshold && !(site & SEEP_SITE_FOLLOW) && req.size < follow_bytes)
+	if (!threshold && !is_followed(&req, site))
 		return 0;
 	return follow(ctx, &req, site, threshold);
 }

@@ -41,6 +41,7 @@ enum seep_alloc_kind {
 #define SEEP_SITE_FOLLOW       (1ULL << 16) /* may call other probed functions */
 #define SEEP_SITE_OWN_CALLERS  (1ULL << 17) /* calls from its own text count */
 #define SEEP_SITE_STEPPED      (1ULL << 18) /* the kernel single-steps the probed instruction */
+#define SEEP_SITE_MOVES_ALONE  (1ULL << 19) /* realloc: with an old block it calls none of them */
 /* In which argument's register the first three arguments are, where that is not their own. */
 #define SEEP_SITE_ARG(n, reg)      ((__u64)((n) ^ (reg)) << (20 + 3 * (n)))
 #define SEEP_SITE_REG_OF(site, n)  ((__u32)((site) >> (20 + 3 * (n)) & 7) ^ (n))

@@ -706,6 +706,38 @@ static void samples_stand_for_all(void **state)
 	end(&t, &c);
 }
 
+static void realloc_a_lot(struct turn *t, void *arg)
+{
+	int i;
+
+	turn__wait(t, 0);
+	for (i = 0; i < SAMPLED_CNT; i++) {
+		keep(realloc(keep(malloc(61)), SAMPLED_BYTES));
+		keep(realloc(NULL, SAMPLED_BYTES));
+		drop(realloc(keep(malloc(1009)), 2003));
+	}
+	turn__wait(t, 0);
+}
+
+/* A realloc that neither is a sample nor takes one back is not waited for. */
+static void reallocs_stand_for_all(void **state)
+{
+	struct alloc_probe_cfg cfg = *(const struct alloc_probe_cfg *)*state;
+	double all = 2.0 * SAMPLED_CNT * SAMPLED_BYTES;
+	struct child c;
+	struct trace t;
+
+	cfg.sample_bytes = PERIOD;
+	run(&t, &c, realloc_a_lot, &cfg);
+	assert_int_equal(trace__of(&t, SAMPLED_BYTES).cnt, t.live_cnt);
+	assert_close(t.live_weight, all, bound(all, PERIOD));
+	/* of the three, only realloc(NULL) calls malloc; elsewhere every return comes by */
+	if (!cfg.no_session)
+		assert_true(t.stats[SEEP_ALLOC_STAT_RETURNS] < 2 * SAMPLED_CNT);
+	trace__assert_sound(&t);
+	end(&t, &c);
+}
+
 struct sums {
 	uint64_t stacks, bytes;
 	double cnt;
@@ -786,6 +818,7 @@ int main(void)
 		ONE_WAY(equal_stacks_are_sent_once),
 		ONE_WAY(stacks_are_copied_as_far_as_asked),
 		EACH_WAY(samples_stand_for_all),
+		EACH_WAY(reallocs_stand_for_all),
 		ONE_WAY(totals_hold_what_was_freed),
 		ONE_WAY(a_detached_probe_keeps_its_tables),
 	};

@@ -136,6 +136,8 @@ static uint64_t cookie_of(const struct alloc_plan *p, const struct alloc_point *
 		cookie |= SEEP_SITE_ARG(i, place->args[i]);
 	if (allocators__may_nest(m->allocator, fn))
 		cookie |= SEEP_SITE_FOLLOW;
+	if (allocators__moves_alone(m->allocator, fn))
+		cookie |= SEEP_SITE_MOVES_ALONE;
 	/* in a shared C library only the allocator itself maps memory; in a program anyone */
 	if (!is_mapping || m->is_program)
 		cookie |= SEEP_SITE_OWN_CALLERS;

@@ -11,22 +11,26 @@ static const struct allocator allocators[] = {
 		.marker = "mallocx",
 		.prefixes = {""},
 		.has_new = 1,
+		.realloc_moves_alone = 1,
 	},
 	{
 		.name = "jemalloc",
 		.marker = "je_mallocx",
 		.prefixes = {"je_"},
+		.realloc_moves_alone = 1,
 	},
 	{
 		.name = "jemalloc",
 		.marker = "_rjem_mallocx", /* Rust's tikv-jemallocator */
 		.prefixes = {"_rjem_"},
+		.realloc_moves_alone = 1,
 	},
 	{
 		.name = "tcmalloc",
 		.marker = "tc_malloc", /* gperftools */
 		.prefixes = {"", "tc_"},
 		.has_new = 1,
+		.realloc_moves_alone = 1,
 	},
 	{
 		.name = "tcmalloc",
@@ -45,6 +49,7 @@ static const struct allocator allocators[] = {
 		.marker = "__libc_memalign",
 		.prefixes = {""},
 		.is_libc = 1,
+		.realloc_moves_alone = 1,
 	},
 	{
 		.name = "musl",
@@ -192,4 +197,10 @@ int allocators__may_nest(const struct allocator *a, const struct allocator_funct
 		return strcmp(fn->name, "malloc") && strcmp(fn->name, "Malloc");
 	return fn->kind != SEEP_ALLOC_MMAP && fn->kind != SEEP_FREE &&
 	       fn->kind != SEEP_FREE_MUNMAP && fn->kind != SEEP_ALLOC_NEW_EXIT;
+}
+
+/* glibc's calls malloc only if the system cannot move a large block, or the thread's arena is full. */
+int allocators__moves_alone(const struct allocator *a, const struct allocator_function *fn)
+{
+	return fn->kind == SEEP_ALLOC_REALLOC && a->realloc_moves_alone;
 }

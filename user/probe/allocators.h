@@ -21,6 +21,7 @@ struct allocator {
 	const char *prefixes[ALLOCATOR_PREFIXES_MAX + 1]; /* of its functions; NULL-terminated */
 	int is_libc; /* the rest of its file allocates like any other program */
 	int calloc_calls_malloc;
+	int realloc_moves_alone; /* with a block to move it calls no function of the family */
 	int has_new; /* operator new and delete are its own: others' call malloc and free */
 };
 
@@ -42,5 +43,7 @@ const struct allocator_function *allocators__mappings(void);
 
 /* May calls of this function contain calls of others that are probed? */
 int allocators__may_nest(const struct allocator *a, const struct allocator_function *fn);
+/* If so: not when it is given a block? */
+int allocators__moves_alone(const struct allocator *a, const struct allocator_function *fn);
 
 #endif /* SEEP_PROBE_ALLOCATORS_H */

@@ -59,6 +59,25 @@ static size_t of_size(const struct snapshot *s, uint64_t size)
 	return cnt;
 }
 
+/* With another probe, or once more with the same one, which must know nothing of before. */
+static void look_again(struct trace *t, const struct child *c, int is_same_probe)
+{
+	struct alloc_probe_cfg cfg = {0};
+
+	if (!is_same_probe) {
+		trace__stop(t);
+		assert_true(trace__start(t, c->pid, &cfg));
+		return;
+	}
+	alloc_probe__detach(t->probe);
+	assert_int_equal(alloc_probe__resume(t->probe, 0), 0);
+	t->live_cnt = t->stacks = 0;
+	trace__look(t);
+	assert_int_equal(t->live_cnt, 0);
+	assert_int_equal(t->stacks, 0);
+	assert_int_equal(t->stats[SEEP_ALLOC_STAT_ALLOCS], 0);
+}
+
 static void frees_of_earlier_blocks_are_seen(void **state)
 {
 	struct alloc_probe_cfg cfg = {0};
@@ -76,9 +95,7 @@ static void frees_of_earlier_blocks_are_seen(void **state)
 	assert_int_equal(alloc_probe__live(t.probe, take, &before), 0);
 	assert_int_equal(of_size(&before, 211), BLOCKS);
 	assert_int_equal(of_size(&before, REGION), 1);
-	trace__stop(&t);
-
-	assert_true(trace__start(&t, c.pid, &cfg));
+	look_again(&t, &c, *state != NULL);
 	for (i = 0; i < before.cnt; i++)
 		assert_int_equal(alloc_probe__carry(t.probe, before.v[i].addr, &before.v[i].live),
 				 0);
@@ -93,8 +110,11 @@ static void frees_of_earlier_blocks_are_seen(void **state)
 
 int main(void)
 {
+	static int is_same_probe = 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frees_of_earlier_blocks_are_seen),
+		{"frees_of_earlier_blocks_are_seen (same probe)", frees_of_earlier_blocks_are_seen,
+		 NULL, NULL, &is_same_probe},
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@
 #define TRACE_PROCESSES_MAX 32
 #define TRACE_WHY_LEN 256
 
+struct alloc_probe;
 struct trace;
 
 /* One sampled block. */
@@ -37,6 +38,8 @@ struct trace_cfg {
 	/* what an earlier session of the same process left: followed, but not counted again */
 	const struct trace_block *carried;
 	size_t carried_cnt;
+	/* one process only: its probe, kept from session to session; the caller frees the last */
+	struct alloc_probe **kept;
 };
 
 /* A block that is alive at the end. */

@@ -39,7 +39,7 @@ struct traced {
 	double retry_s, retry_delay_s; /* after exec: when to attach anew */
 	int is_finished, has_ended, has_execed;
 	unsigned coarsened;
-	uint64_t cpu_first_ns, cpu_last_ns; /* CPU time the process had used */
+	uint64_t cpu_first_ns, cpu_last_ns; /* CPU time the process had used, since attached */
 	/* kept at the end */
 	uint64_t stats[SEEP_ALLOC_STAT_CNT];
 	uint64_t hits, cost_ns;
@@ -56,6 +56,14 @@ struct traced {
 
 /* ---- the process ---- */
 
+/* To the nanosecond, where /proc tells hundredths of a second: slices are short. */
+static uint64_t exact_cpu_ns(pid_t pid, uint64_t proc_cpu_ns)
+{
+	clockid_t clock;
+
+	return clock_getcpuclockid(pid, &clock) ? proc_cpu_ns : clock__ns(clock);
+}
+
 /* The name and the CPU time as they are now; of a process that has ended, the last known. */
 static int read_process(struct traced *t)
 {
@@ -67,21 +75,17 @@ static int read_process(struct traced *t)
 	if (err || (t->start_ns && t->start_ns != sample.id.start_ns))
 		return -ESRCH;
 	t->start_ns = sample.id.start_ns;
-	t->cpu_last_ns = sample.cpu_ns;
+	t->cpu_last_ns = exact_cpu_ns(t->pid, sample.cpu_ns);
 	clean__name(sample.comm, strlen(sample.comm), t->comm, sizeof(t->comm));
 	return 0;
 }
 
 static int open_process(struct traced *t)
 {
-	int err;
-
 	t->pid_fd = syscall(SYS_pidfd_open, t->pid, 0);
 	if (t->pid_fd < 0)
 		return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
-	err = read_process(t);
-	t->cpu_first_ns = t->cpu_last_ns;
-	return err;
+	return read_process(t);
 }
 
 /* ---- attaching ---- */
@@ -123,6 +127,32 @@ static void carry(struct traced *t)
 		alloc_probe__carry(t->probe, t->cfg.carried[i].addr, &t->cfg.carried[i].live);
 }
 
+/* The one that the session before has kept, if it still fits. */
+static int resume(struct traced *t)
+{
+	struct alloc_probe **kept = t->cfg.kept;
+	int err;
+
+	if (!kept || !*kept)
+		return -ENOENT;
+	err = alloc_probe__resume(*kept, t->cfg.sample_bytes);
+	if (err)
+		alloc_probe__free(*kept);
+	else
+		t->probe = *kept;
+	*kept = NULL;
+	return err;
+}
+
+static void keep(struct traced *t)
+{
+	if (!t->cfg.kept || !t->probe)
+		return;
+	alloc_probe__detach(t->probe);
+	*t->cfg.kept = t->probe;
+	t->probe = NULL;
+}
+
 static int attach(struct traced *t, char ret_why[TRACE_WHY_LEN])
 {
 	const struct alloc_probe_cfg cfg = {
@@ -133,7 +163,9 @@ static int attach(struct traced *t, char ret_why[TRACE_WHY_LEN])
 	int err;
 
 	t->since_ns = clock__boot_ns();
-	err = alloc_probe__new(&cfg, &t->probe, ret_why, TRACE_WHY_LEN);
+	err = resume(t);
+	if (err)
+		err = alloc_probe__new(&cfg, &t->probe, ret_why, TRACE_WHY_LEN);
 	if (err)
 		return err;
 	carry(t);
@@ -169,6 +201,7 @@ int traced__new(const struct trace_cfg *cfg, struct symbolizer *symbolizer, pid_
 		traced__free(t);
 		return err;
 	}
+	t->cpu_first_ns = t->cpu_last_ns;
 	*ret_traced = t;
 	return 0;
 }
@@ -177,6 +210,7 @@ void traced__free(struct traced *t)
 {
 	if (!t)
 		return;
+	keep(t);
 	forget(t);
 	free(t->survivors);
 	free(t->left);

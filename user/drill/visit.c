@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../probe/alloc_probe.h"
 #include "../probe/user_stack.h"
 #include "growth.h"
 #include "ledger.h"
@@ -30,18 +31,20 @@
 #define REST_MIN_S   0.5
 #define SITES_TOP    10
 #define GROWTH_SHARE 0.005 /* of one core's time for watching growth, at most half the budget */
+#define STARVED_MAX  10.0  /* a target with less than a tenth of a core counts as if it had that */
 #define EXPLAINED    0.5   /* of the growth by the allocators' sites: then they are enough */
 
 struct visit {
 	struct visit_cfg cfg;
 	struct ledger *ledger;
 	struct growth *growth; /* NULL: cannot be watched, or is not needed any more */
+	struct alloc_probe *probe; /* kept between slices; NULL: none yet */
 	int heap_err;	       /* why its allocators cannot be traced */
 	uint64_t stack_end;    /* tells the program that it ran */
 	json_t *not_seen;
 	double began_s, watched_s;
 	double on_s;	  /* of the last look */
-	double hit_share; /* cost per second while attached, as a share of a core */
+	double hit_share; /* cost while attached, as a share of what the target has (see below) */
 	uint64_t hits, cost_ns;
 	unsigned slices;
 };
@@ -56,6 +59,19 @@ static double now_s(void)
 static double slice_s(const struct visit *v)
 {
 	return fmin(SLICE_MAX_S, fmax(SLICE_MIN_S, v->cfg.window_s / SLICE_SHARE));
+}
+
+/*
+ * The budget is a share of a core, and as much of the CPU time that the target gets: on a busy
+ * machine that is less. One that hardly runs may pay a tenth of the budget by the clock in any case.
+ */
+static double share_of(const struct trace_process *p)
+{
+	double of_core = p->cost_ns / 1e9 / p->duration_s, of_own = p->target_cpu_percent / 100;
+
+	if (!isfinite(of_own))
+		return of_core;
+	return fmax(of_core, fmin(of_own, STARVED_MAX * of_core));
 }
 
 static double duty_of(const struct visit *v)
@@ -104,7 +120,7 @@ static void enter_books(struct visit *v, const struct trace_process *p, int with
 	v->cost_ns += p->cost_ns;
 	v->watched_s += p->duration_s;
 	if (p->duration_s > 0)
-		v->hit_share = p->cost_ns / 1e9 / p->duration_s;
+		v->hit_share = share_of(p);
 	for (line = p->not_seen; line && *line; line++)
 		say_not_seen(v, *line);
 	for (drop = p->drops; drop && drop->reason; drop++)
@@ -155,6 +171,7 @@ static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int
 		.sample_bytes = sample_bytes,
 		.duration_s = seconds,
 		.keeps_blocks = with_sites,
+		.kept = &v->probe,
 	};
 	const struct trace_result *result;
 	char why[TRACE_WHY_LEN] = "";
@@ -309,6 +326,7 @@ void visit__free(struct visit *v)
 	if (!v)
 		return;
 	growth__free(v->growth);
+	alloc_probe__free(v->probe);
 	ledger__free(v->ledger);
 	json_decref(v->not_seen);
 	free(v);

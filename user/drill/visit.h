@@ -15,7 +15,7 @@ struct visit;
 
 struct visit_cfg {
 	struct seep_task_id id;
-	double budget_share; /* of one core's time that the target may pay */
+	double budget_share; /* of one core's time, and of its own, that the target may pay */
 	double window_s;
 	int stop_fd; /* readable: a look ends at once */
 };

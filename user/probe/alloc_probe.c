@@ -29,6 +29,7 @@
 #define LINKS_MAX	    (SEEP_ALLOCATOR_TEXTS * 6)
 #define NOT_SEEN_MAX	    8
 #define PLACES_MAX	    256 /* in one file */
+#define KEY_WORDS_MAX	    2	/* of the hashes */
 
 struct alloc_probe {
 	struct alloc_probe_cfg cfg;
@@ -130,24 +131,43 @@ static bool is_static_libc(const struct alloc_module *m)
 	return m->is_program && m->allocator->is_libc;
 }
 
-static void configure_data(struct alloc_probe *p)
+static uint64_t min_mmap_bytes(const struct alloc_probe *p)
+{
+	return p->cfg.min_mmap_bytes ? p->cfg.min_mmap_bytes : MIN_MMAP_BYTES;
+}
+
+static uint64_t follow_bytes(const struct alloc_probe *p)
 {
 	const struct alloc_module *modules;
-	struct alloc_bpf *skel = p->skel;
 	size_t cnt = alloc_plan__modules(p->plan, &modules), i;
-	uint64_t min_mmap = p->cfg.min_mmap_bytes ? p->cfg.min_mmap_bytes : MIN_MMAP_BYTES;
+
+	for (i = 0; i < cnt; i++)
+		if (is_static_libc(&modules[i]))
+			return min_mmap_bytes(p) / 2;
+	return UINT64_MAX;
+}
+
+/* What the programs are verified with. */
+static void configure_constants(struct alloc_probe *p)
+{
+	struct alloc_bpf *skel = p->skel;
 
 	skel->rodata->target_tgid = p->cfg.pid;
 	skel->rodata->page_bytes = sysconf(_SC_PAGESIZE);
-	skel->rodata->min_mmap_bytes = min_mmap;
+	skel->rodata->min_mmap_bytes = min_mmap_bytes(p);
+	skel->rodata->follow_bytes = follow_bytes(p);
 	skel->rodata->stack_chunks = user_stack__chunks(p->cfg.stack_bytes);
 	skel->rodata->main_stack_end = user_stack__main_end(p->cfg.pid);
-	for (i = 0; i < cnt; i++) {
-		skel->bss->allocator_texts[i] = modules[i].text;
-		if (is_static_libc(&modules[i]))
-			skel->rodata->follow_bytes = min_mmap / 2;
-	}
-	set_period(p, p->cfg.sample_bytes);
+}
+
+static void set_texts(struct alloc_probe *p)
+{
+	const struct alloc_module *modules;
+	size_t cnt = alloc_plan__modules(p->plan, &modules), i;
+
+	memset(p->skel->bss->allocator_texts, 0, sizeof(p->skel->bss->allocator_texts));
+	for (i = 0; i < cnt; i++)
+		p->skel->bss->allocator_texts[i] = modules[i].text;
 }
 
 static void configure_programs(struct alloc_probe *p)
@@ -294,6 +314,20 @@ static void drop_links(struct alloc_probe *p)
 		alloc_bpf__detach(p->skel);
 }
 
+/* Loaded, its tables empty: tell the programs of the target, and let them run. */
+static int begin(struct alloc_probe *p)
+{
+	int err = fill_sites(p);
+
+	set_texts(p);
+	set_period(p, p->cfg.sample_bytes);
+	if (!err)
+		err = read_code(p);
+	if (!err)
+		err = attach(p);
+	return err;
+}
+
 static int start(struct alloc_probe *p, enum uprobe_mode mode)
 {
 	int err;
@@ -303,15 +337,11 @@ static int start(struct alloc_probe *p, enum uprobe_mode mode)
 	if (!p->skel)
 		return -errno;
 	configure_maps(p);
-	configure_data(p);
+	configure_constants(p);
 	configure_programs(p);
 	err = alloc_bpf__load(p->skel);
 	if (!err)
-		err = fill_sites(p);
-	if (!err)
-		err = read_code(p);
-	if (!err)
-		err = attach(p);
+		err = begin(p);
 	if (!err)
 		return 0;
 	drop_links(p);
@@ -362,6 +392,7 @@ static void list_not_seen(struct alloc_probe *p)
 	const struct alloc_module *modules;
 	size_t cnt = alloc_plan__modules(p->plan, &modules), i;
 
+	memset(p->not_seen, 0, sizeof(p->not_seen));
 	for (i = 0; i < cnt; i++) {
 		if (modules[i].has_unseen_new)
 			add_not_seen(p, "operator new of the allocator: it allocates by itself, "
@@ -381,6 +412,8 @@ static int list_sites(struct alloc_probe *p)
 	const struct alloc_point *points;
 	size_t cnt = alloc_plan__points(p->plan, &points), i;
 
+	free(p->sites);
+	p->site_cnt = 0;
 	p->sites = calloc(cnt, sizeof(*p->sites));
 	if (!p->sites)
 		return -ENOMEM;
@@ -445,6 +478,88 @@ fail:
 void alloc_probe__detach(struct alloc_probe *p)
 {
 	drop_links(p);
+}
+
+/* ---- once more --------------------------------------------------------------------------- */
+
+/* Nothing is attached: nobody else changes it. */
+static int clear_hash(const struct bpf_map *map)
+{
+	uint64_t key[KEY_WORDS_MAX], next[KEY_WORDS_MAX];
+	int fd = bpf_map__fd(map), has_next = !bpf_map_get_next_key(fd, NULL, next);
+
+	while (has_next) {
+		memcpy(key, next, sizeof(key));
+		has_next = !bpf_map_get_next_key(fd, key, next);
+		if (bpf_map_delete_elem(fd, key) && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+static int clear_stats(struct alloc_probe *p)
+{
+	uint32_t stat;
+
+	memset(p->percpu_buf, 0, p->cpu_cnt * sizeof(*p->percpu_buf));
+	for (stat = 0; stat < SEEP_ALLOC_STAT_CNT; stat++)
+		if (bpf_map_update_elem(bpf_map__fd(p->skel->maps.seep_astats), &stat,
+					p->percpu_buf, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+static void drop_stack(void *ctx, const struct seep_stack *stack, const void *bytes)
+{
+}
+
+/* All that was recorded, except what the programs were verified with. */
+static int clear(struct alloc_probe *p)
+{
+	const struct bpf_map *const hashes[] = {
+		p->skel->maps.seep_live,  p->skel->maps.seep_regions, p->skel->maps.seep_slots,
+		p->skel->maps.seep_totals, p->skel->maps.seep_sites,  p->skel->maps.seep_sent,
+	};
+	int err = alloc_probe__drain(p, drop_stack, NULL);
+	size_t i;
+
+	for (i = 0; i < sizeof(hashes) / sizeof(hashes[0]) && !err; i++)
+		err = clear_hash(hashes[i]);
+	return err ? err : clear_stats(p);
+}
+
+/* Were the programs loaded for what runs there now? */
+static bool is_same_program(const struct alloc_probe *p)
+{
+	uint64_t stack_end = user_stack__main_end(p->cfg.pid);
+
+	return alloc_probe__state(p) == SEEP_TARGET_ALIVE && stack_end &&
+	       stack_end == p->skel->rodata->main_stack_end &&
+	       follow_bytes(p) == p->skel->rodata->follow_bytes;
+}
+
+int alloc_probe__resume(struct alloc_probe *p, uint64_t sample_bytes)
+{
+	struct alloc_plan *plan;
+	char why[128];
+	int err;
+
+	drop_links(p);
+	err = alloc_plan__new(p->cfg.pid, p->cfg.at_entry, &plan, why, sizeof(why));
+	if (err)
+		return err;
+	alloc_plan__free(p->plan);
+	p->plan = plan;
+	if (!is_same_program(p))
+		return -ESTALE;
+	list_not_seen(p);
+	err = list_sites(p);
+	if (!err)
+		err = clear(p);
+	p->cfg.sample_bytes = sample_bytes;
+	if (!err)
+		err = begin(p);
+	return err;
 }
 
 void alloc_probe__free(struct alloc_probe *p)

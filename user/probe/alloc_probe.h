@@ -40,6 +40,11 @@ int alloc_probe__new(const struct alloc_probe_cfg *cfg, struct alloc_probe **ret
 void alloc_probe__free(struct alloc_probe *p);
 /* Detach, but keep the tables readable. */
 void alloc_probe__detach(struct alloc_probe *p);
+/*
+ * Attach anew, with empty tables: to load and verify the programs is most of the cost of a short
+ * look. 0 or -errno (-ESTALE: another program runs there); then it can only be freed.
+ */
+int alloc_probe__resume(struct alloc_probe *p, uint64_t sample_bytes);
 
 /* The process ran another program (all records are void) or is gone: the probes are silent. */
 enum seep_target_state alloc_probe__state(const struct alloc_probe *p);

@@ -32,8 +32,6 @@
 
 #define KNOWN_CAP 1024
 #define TEXT_CAP 32
-#define STEP_US 200    /* a command runs this long between two tries to attach to it */
-#define STEPS_MAX 1000
 
 struct trace_options {
 	struct option_list pids;
@@ -332,24 +330,6 @@ static int add_pod(struct session *s)
 	return s->added ? SEEP_EXIT_OK : code;
 }
 
-/* In steps, until its allocator is there. Returns with it running. */
-static int attach_to_child(struct session *s, pid_t pid, char why[TRACE_WHY_LEN])
-{
-	int i, err = -ENOENT;
-
-	for (i = 0; i < STEPS_MAX && err == -ENOENT; i++) {
-		if (i)
-			usleep(STEP_US);
-		err = spawn__stop(pid);
-		if (!err)
-			err = trace__add(s->trace, pid, why);
-		spawn__continue(pid);
-	}
-	if (err == -ESRCH)
-		snprintf(why, TRACE_WHY_LEN, "it ended before it could be watched");
-	return err;
-}
-
 /* Its output is not to be mixed with ours. */
 static int run_command(struct session *s)
 {
@@ -366,7 +346,8 @@ static int run_command(struct session *s)
 			strerror(-err));
 		return err == -ENOENT ? SEEP_EXIT_NO_TARGET : exit_of(err);
 	}
-	err = attach_to_child(s, pid, why);
+	err = trace__add(s->trace, pid, why);
+	spawn__continue(pid);
 	return err ? complain(s->opt->command[0], why, err) : SEEP_EXIT_OK;
 }
 

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * spawn.h - start a command so that it can be watched from nearly its first instruction.
- *
- * Nothing of a program can be probed before its libraries are mapped, and nobody is told when
- * they are. So the command runs in short steps, stopped in between, until it can be attached to.
+ * spawn.h - start a command so that it can be watched from its first own instruction on.
  */
 #ifndef SEEP_DRILL_SPAWN_H
 #define SEEP_DRILL_SPAWN_H
@@ -11,12 +8,12 @@
 #include <sys/types.h>
 
 /*
- * Fork and exec. stdout_fd: what the command shall have as its standard output, -1: ours.
- * 0 once it runs, or -errno.
+ * Fork, exec, and run to the program's entry point, where its libraries are mapped and nothing of
+ * its own has run (only their constructors); there it stands stopped until spawn__continue. Where
+ * it cannot be brought there it stands behind its exec. stdout_fd: what the command shall have as
+ * its standard output, -1: ours. 0; -ESRCH: it ended on the way; -errno.
  */
 int spawn__start(char *const argv[], int stdout_fd, pid_t *ret_pid);
-/* Stop it, and return when it has stopped. -ESRCH: it has ended. */
-int spawn__stop(pid_t pid);
 void spawn__continue(pid_t pid);
 
 #endif /* SEEP_DRILL_SPAWN_H */

@@ -262,6 +262,11 @@ static void on_incident(void *ctx, const struct incident *in)
 		return;
 	}
 	a->opened_cnt[in->severity]++;
+	if (in->kind == INCIDENT_MEMORY_ERROR) {
+		log_warn("incident %s: memory error of '%s'; `seep show %s`", in->id,
+			 o->comm ? o->comm : o->cgroup ? o->cgroup : "?", in->id);
+		return;
+	}
 	units__format_bytes(in->verdict.growth_bytes, grown, sizeof(grown));
 	units__format_duration(in->verdict.time_to_limit_s, left, sizeof(left));
 	log_warn("incident %s: '%s' (%s %u) leaks: %s grown, %s to the limit; `seep show %s`",

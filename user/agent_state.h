@@ -145,6 +145,8 @@ double census__grace_s(const struct agent *a);
 
 /* ---- coroner.c --------------------------------------------------------------------------- */
 
+/* A leak has been opened: incidents of memory errors that it explains are closed. */
+void coroner__defer(struct agent *a, const struct incident *leak);
 /* The OOM killer chose a process; w is its watch, or NULL. */
 void coroner__oom(struct agent *a, const struct proc_event *ev, const struct watch *w);
 /* The cgroup's files were read: has it been at its limit since the last time? */
@@ -174,7 +176,13 @@ void court__investigate(struct agent *a);
 void court__hear(void *ctx, const struct drill_result *r);
 /* The watch's object is gone for good. */
 void court__ended(struct agent *a, const struct watch *w, const char *reason);
-/* The open incident that tells of the watch: its own, or one of the cgroups above or of what is
+/* All that a finding holds of the watch but key and verdict; the curve and the lists of others only
+ * if they are wanted. To be let go of with court__forget. */
+void court__describe(struct agent *a, const struct watch *w, int wants_curve, struct finding *ret_f);
+void court__forget(struct finding *f);
+/* The leak that explains a memory error of the watch: open, or closed a moment ago. */
+const struct incident *court__leak_behind(struct agent *a, const struct watch *w);
+/* Leaks only. The open incident that tells of the watch: its own, or one of the cgroups above or of what is
  * below it. NULL: none. */
 const struct incident *court__incident_about(struct agent *a, const struct watch *w);
 /* The watch goes on as another process or container: its incident, if any, goes with it. */
@@ -212,6 +220,8 @@ void answer__where(json_t *o, const struct watch *w);
 /* The n most interesting rows by "process", "cgroup" or "pod", as in seep.top/1. NULL: out of
  * memory. */
 json_t *answer__rows(struct agent *a, const char *by, unsigned n);
+/* The ten rows of one of an incident's lists. NULL: out of memory. */
+json_t *answer__surroundings(struct agent *a, enum incident_top which);
 /* Everything that is told as metrics. NULL: out of memory. */
 struct metrics *answer__metrics(struct agent *a);
 /* What is not being seen, one sentence each. */

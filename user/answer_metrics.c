@@ -375,6 +375,7 @@ static void add_incident(void *ctx, const struct incident *in)
 	char pid[16] = "", site[SITE_MAX];
 	const struct metric_label labels[] = {
 		{"id", in->id},
+		{"kind", incident__kind_name(in->kind)},
 		{"severity", incident__severity_name(in->severity)},
 		{"object", o->kind},
 		{"pid", pid},

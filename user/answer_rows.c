@@ -139,8 +139,9 @@ struct choice {
 };
 
 struct choices {
-	const struct agent *a;
+	struct agent *a;
 	enum by by;
+	int growing; /* only those that grow, the fastest first */
 	struct choice *v;
 	size_t cnt, cap;
 };
@@ -173,10 +174,15 @@ static void choose(void *ctx, struct series *s)
 	struct watch *w = series__user(s);
 	struct choices *c = ctx;
 
+	double growth;
+
 	if (!is_wanted(c, w) || c->cnt == c->cap)
 		return;
+	growth = c->growing ? watch__growth_per_hour(w, c->a->store, c->a->now_s) : 0;
+	if (c->growing && !(growth > 0))
+		return;
 	c->v[c->cnt].w = w;
-	c->v[c->cnt++].score = score_of(w);
+	c->v[c->cnt++].score = c->growing ? growth : score_of(w);
 }
 
 static int by_score(const void *a, const void *b)
@@ -186,26 +192,48 @@ static int by_score(const void *a, const void *b)
 	return x->score < y->score ? 1 : x->score > y->score ? -1 : 0;
 }
 
-json_t *answer__rows(struct agent *a, const char *by, unsigned n)
+/* The best n of the choices. NULL: out of memory. */
+static json_t *best_rows(struct choices *c, unsigned n)
 {
-	struct choices c = {.a = a, .by = find_by(by), .cap = a->procs + a->cgroups};
-	json_t *rows;
+	json_t *rows = json_array();
 	size_t i;
 
-	if (c.by == BY_WORKLOAD)
-		return answer__workloads(a, n);
-	rows = json_array();
-	c.v = malloc(c.cap * sizeof(*c.v) + 1);
-	if (!rows || !c.v) {
+	c->cap = c->a->procs + c->a->cgroups;
+	c->v = malloc(c->cap * sizeof(*c->v) + 1);
+	if (!rows || !c->v) {
 		json_decref(rows);
-		free(c.v);
+		free(c->v);
 		return NULL;
 	}
-	store__foreach(a->store, choose, &c);
-	qsort(c.v, c.cnt, sizeof(*c.v), by_score);
-	for (i = 0; i < c.cnt && i < n; i++)
-		json_array_append_new(rows, row_of(a, c.v[i].w));
-	free(c.v);
+	store__foreach(c->a->store, choose, c);
+	qsort(c->v, c->cnt, sizeof(*c->v), by_score);
+	for (i = 0; i < c->cnt && i < n; i++)
+		json_array_append_new(rows, row_of(c->a, c->v[i].w));
+	free(c->v);
+	return rows;
+}
+
+json_t *answer__rows(struct agent *a, const char *by, unsigned n)
+{
+	struct choices c = {.a = a, .by = find_by(by)};
+
+	return c.by == BY_WORKLOAD ? answer__workloads(a, n) : best_rows(&c, n);
+}
+
+json_t *answer__surroundings(struct agent *a, enum incident_top which)
+{
+	struct choices c = {
+		.a = a,
+		.by = which == TOP_PODS || which == TOP_GROWING_PODS ? BY_POD : BY_PROCESS,
+		.growing = which == TOP_GROWING_PROCESSES || which == TOP_GROWING_PODS,
+	};
+	json_t *rows = best_rows(&c, INCIDENT_TOP_MAX), *row;
+	size_t i;
+
+	/* their curves would make up most of the incident */
+	json_array_foreach(rows, i, row)
+		if (which != TOP_PROCESSES)
+			json_object_del(row, "history");
 	return rows;
 }
 

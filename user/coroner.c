@@ -4,8 +4,9 @@
  *
  * OOM kills come from the kernel's tracepoint with the victim's sizes; what it was, where it ran and
  * what was thought of it comes from its watch. Limits that were hit are seen in the counters of the
- * cgroup, also without BPF. Both are kept for status, and told in the timeline of the incident
- * that is about the victim, its container or its pod.
+ * cgroup, also without BPF. Both are kept for status, and told in the timeline of the leak that is
+ * about the victim, its container or its pod. What no leak explains is an incident of its own: one
+ * for each workload, container, cgroup or program, the first of these that is known.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -17,7 +18,8 @@
 #include "base/units.h"
 #include "who/clean.h"
 
-#define QUIET_SHARE 72 /* of the window: a cgroup at its limit is told of so often at most */
+#define QUIET_SHARE  72 /* of the window: a cgroup at its limit is told of so often at most */
+#define TROUBLE_PART 10 /* of its limit: with more than this left it is not in trouble */
 
 /* What was known, as JSON; the sizes are those of the last poll. */
 static json_t *known_of(struct agent *a, const struct watch *w)
@@ -39,19 +41,111 @@ static json_t *known_of(struct agent *a, const struct watch *w)
 	return o;
 }
 
-static __attribute__((format(printf, 3, 4))) void tell(struct agent *a, const struct watch *w,
-						       const char *fmt, ...)
+/* ---- incidents ---------------------------------------------------------------------------- */
+
+/* "e:" and what has the error; all processes of a workload share it. Returns buf. */
+static const char *error_key(const struct incident_object *o, char buf[WATCH_KEY_LEN])
 {
-	const struct incident *in = court__incident_about(a, w);
+	const char *ns = o->ns ? o->ns : "";
+
+	if (o->workload)
+		snprintf(buf, WATCH_KEY_LEN, "e:w:%s/%s", ns, o->workload);
+	else if (o->container)
+		snprintf(buf, WATCH_KEY_LEN, "e:k:%s/%s/%s", ns, o->pod ? o->pod : "", o->container);
+	else if (o->cgroup && strcmp(o->cgroup, "/"))
+		snprintf(buf, WATCH_KEY_LEN, "e:c:%s", o->cgroup);
+	else
+		snprintf(buf, WATCH_KEY_LEN, "e:p:%s", o->comm ? o->comm : "?");
+	return buf;
+}
+
+/* The newest numbers may be from before the limit was set: none is known then. */
+static double limit_of(const struct watch *w)
+{
+	uint64_t limit = watch__is_proc(w) ? w->limit_bytes : w->own_limit_bytes;
+
+	return limit == UINT64_MAX ? NAN : limit;
+}
+
+static void open_incident(struct agent *a, const struct watch *w, const struct memory_error *error)
+{
+	struct incident_object object = court__object_of(a, w);
+	struct selector_subject subject = court__subject_of(a, w);
+	struct verdict verdict = verdict__unknown(VERDICT_WARMING);
+	char key[WATCH_KEY_LEN], why[RULES_WHY_LEN];
+	enum incident_severity severity;
+	struct finding f = {
+		.key = error_key(&object, key),
+		.object = &object,
+		.verdict = &verdict,
+		.severity = rules__severity(a->cfg.rules, &subject, &severity),
+	};
+
+	if (rules__forbid(a->cfg.rules, &subject, why))
+		return;
+	verdict.limit_bytes = limit_of(w);
+	court__describe(a, w, 1, &f);
+	tracker__error(a->tracker, a->now_s, &f, error);
+	court__forget(&f);
+}
+
+/* To the leak that explains it, or to the incident of such errors. */
+static __attribute__((format(printf, 4, 5))) void tell(struct agent *a, const struct watch *w,
+						       struct memory_error *error, const char *fmt,
+						       ...)
+{
+	const struct incident *leak = court__leak_behind(a, w);
 	char text[INCIDENT_TEXT_MAX];
 	va_list ap;
 
-	if (!in)
-		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	tracker__note(a->tracker, a->now_s, in->id, text);
+	error->text = text;
+	if (leak)
+		tracker__explained(a->tracker, a->now_s, leak->id, error);
+	else
+		open_incident(a, w, error);
+}
+
+struct deference {
+	const struct incident *leak;
+	const struct incident *found;
+};
+
+static int is_same(const char *a, const char *b)
+{
+	return a && b && !strcmp(a, b);
+}
+
+static void find_explained(void *ctx, const struct incident *in)
+{
+	const struct incident_object *o = &in->object, *leak;
+	struct deference *d = ctx;
+
+	leak = &d->leak->object;
+	if (in->kind != INCIDENT_MEMORY_ERROR)
+		return;
+	if (leak->cgroup && strcmp(leak->cgroup, "/") ? is_same(o->cgroup, leak->cgroup) :
+							is_same(o->comm, leak->comm))
+		d->found = in;
+	if (leak->workload && is_same(o->workload, leak->workload) && is_same(o->ns, leak->ns))
+		d->found = in;
+}
+
+void coroner__defer(struct agent *a, const struct incident *leak)
+{
+	struct deference d = {.leak = leak};
+	char text[80], key[WATCH_KEY_LEN];
+
+	tracker__foreach_open(a->tracker, find_explained, &d);
+	if (!d.found)
+		return;
+	snprintf(key, sizeof(key), "%s", d.found->key);
+	snprintf(text, sizeof(text), "explains the memory errors of incident %s", d.found->id);
+	tracker__note(a->tracker, a->now_s, leak->id, text);
+	snprintf(text, sizeof(text), "explained by the leak of incident %s", leak->id);
+	tracker__ended(a->tracker, a->now_s, key, text);
 }
 
 /* ---- OOM kills --------------------------------------------------------------------------- */
@@ -80,9 +174,43 @@ static void say_limit(const struct watch *w, char *text, size_t cap)
 		snprintf(text, cap, "the limit of %s of '%.400s'", limit, w->limit_path);
 }
 
+/* The note as it stands in status, for the incident. A new reference. */
+static json_t *victim_of(const struct oom_note *note)
+{
+	json_t *victim = note->known ? json_copy(note->known) : json_object();
+
+	set_num(victim, "t_s", note->t_s);
+	set_u64(victim, "pid", note->pid);
+	set_str(victim, "comm", note->comm);
+	set_u64(victim, "bytes", note->bytes);
+	return victim;
+}
+
+/* Nothing is known but its name: it came and went between two polls. */
+static void tell_of_stranger(struct agent *a, const struct oom_note *note, struct memory_error *error)
+{
+	struct incident_object object = {
+		.kind = (char *)"process", .pid = note->pid, .comm = (char *)note->comm};
+	struct verdict verdict = verdict__unknown(VERDICT_WARMING);
+	struct selector_subject subject = {.kind = object.kind, .host = a->node, .comm = note->comm,
+					   .uid = UINT32_MAX, .pid = note->pid};
+	char key[WATCH_KEY_LEN], why[RULES_WHY_LEN], text[64];
+	struct finding f = {.key = error_key(&object, key), .object = &object, .verdict = &verdict};
+
+	if (rules__forbid(a->cfg.rules, &subject, why))
+		return;
+	snprintf(text, sizeof(text), "OOM-killed: '%s' (PID %u)", note->comm, note->pid);
+	error->text = text;
+	f.not_seen = json_pack("[s]", "where it ran and what it grew from: it was killed before a "
+				      "poll had seen it");
+	tracker__error(a->tracker, a->now_s, &f, error);
+	json_decref(f.not_seen);
+}
+
 void coroner__oom(struct agent *a, const struct proc_event *ev, const struct watch *w)
 {
 	struct oom_note *note = &a->ooms[a->oom_cnt++ % OOM_MAX];
+	struct memory_error error = {.kind = ERROR_OOM_KILL, .cnt = 1};
 	char size[16], limit[512];
 
 	json_decref(note->known);
@@ -94,18 +222,44 @@ void coroner__oom(struct agent *a, const struct proc_event *ev, const struct wat
 	note->known = w ? known_of(a, w) : NULL;
 	units__format_bytes(note->bytes, size, sizeof(size));
 	log_warn("OOM kill: '%s' (pid %u) with %s", note->comm, note->pid, size);
-	if (!w)
-		return;
-	say_limit(w, limit, sizeof(limit));
-	tell(a, w, "OOM-killed: '%s' (PID %u) with %s, %s", note->comm, note->pid, size, limit);
+	error.victim = victim_of(note);
+	if (w) {
+		say_limit(w, limit, sizeof(limit));
+		tell(a, w, &error, "OOM-killed: '%s' (PID %u) with %s, %s", note->comm, note->pid,
+		     size, limit);
+	} else {
+		tell_of_stranger(a, note, &error);
+	}
+	json_decref(error.victim);
 }
 
 /* ---- limits ------------------------------------------------------------------------------ */
 
+/* At its limit a cgroup first gives up page cache, which does no harm: only what has little left
+ * to give is in trouble. */
+static int is_in_trouble(const struct watch *w)
+{
+	return w->headroom_bytes <= w->own_limit_bytes / TROUBLE_PART;
+}
+
+/* The tracepoint tells of kills with the victim; without it, the counter has to do. */
+static void tell_of_limit(struct agent *a, const struct watch *w, const struct limit_note *note)
+{
+	struct memory_error hits = {.kind = ERROR_LIMIT_HIT, .cnt = note->hits};
+	struct memory_error kills = {.kind = ERROR_OOM_KILL, .cnt = note->kills};
+	int has_tracepoint = poller__event_fd(a->poller) >= 0;
+	char limit[16];
+
+	units__format_bytes(w->own_limit_bytes, limit, sizeof(limit));
+	if (note->hits && (note->kills || is_in_trouble(w)))
+		tell(a, w, &hits, "the limit of %s was hit %" PRIu64 " times", limit, note->hits);
+	if (note->kills && !has_tracepoint)
+		tell(a, w, &kills, "OOM kills at the limit of %s: %" PRIu64, limit, note->kills);
+}
+
 static void note_limit(struct agent *a, struct watch *w)
 {
 	struct limit_note *note = &a->limits[a->limit_cnt++ % LIMIT_MAX];
-	char limit[16];
 
 	json_decref(note->known);
 	*note = (struct limit_note){
@@ -117,12 +271,7 @@ static void note_limit(struct agent *a, struct watch *w)
 	w->noted_s = a->now_s;
 	w->noted_hits = w->limit_hits;
 	w->noted_kills = w->oom_kills;
-	units__format_bytes(w->own_limit_bytes, limit, sizeof(limit));
-	if (note->kills)
-		tell(a, w, "the limit of %s was hit %" PRIu64 " times, with %" PRIu64 " OOM kills",
-		     limit, note->hits, note->kills);
-	else
-		tell(a, w, "the limit of %s was hit %" PRIu64 " times", limit, note->hits);
+	tell_of_limit(a, w, note);
 }
 
 /* Counters start anew with the cgroup; what they stood at when first seen is not ours to tell. */

@@ -20,6 +20,8 @@
 #define EXPLAINED_SHARE 0.6 /* of a cgroup's growth by one process or cgroup in it */
 #define REFRESH_SHARE   72  /* curve and top 10 of an open incident: so often per window */
 #define GROWTH_POINTS   48
+#define GAP_SHARE       36  /* of the window without a poll is told */
+#define GAP_POLLS       6   /* ...if it is as many intervals */
 
 /* ---- who explains a cgroup's growth ------------------------------------------------------ */
 
@@ -213,8 +215,11 @@ static const char *why_no_sites(const struct agent *a, const struct watch *w,
 		return court__drill_is_off(a);
 	if (rules__forbid_drill(a->cfg.rules, &subject, buf))
 		return buf;
+	if (!w->not_seen && !w->wants_detector && w->verdict.state != VERDICT_LEAK &&
+	    w->verdict.state != VERDICT_SUSPECT)
+		return "it was not suspected of a leak, so that nobody looked closer";
 	if (!w->not_seen)
-		return "the closer look has not finished yet";
+		return UNFINISHED_LOOK;
 	snprintf(buf, RULES_WHY_LEN, "none were found by looking %u time%s", w->drill_slices,
 		 w->drill_slices == 1 ? "" : "s");
 	return w->drill_slices ? buf : "the closer look failed";
@@ -232,6 +237,69 @@ static json_t *unseen_of(const struct agent *a, const struct watch *w)
 	return list;
 }
 
+/* Thresholds, and whether anybody was to look closer. A new reference. */
+static json_t *configuration_of(const struct agent *a, const struct watch *w)
+{
+	const struct selector_subject subject = court__subject_of(a, w);
+	const char *off = court__drill_is_off(a);
+	char why[RULES_WHY_LEN];
+
+	if (!off && rules__forbid_drill(a->cfg.rules, &subject, why))
+		off = why;
+	return json_pack("{s:f, s:f, s:o, s:o, s:o, s:s}", "window_s", a->cfg.window_s, "interval_s",
+			 a->cfg.interval_s, "rule", rules__rule_to_json(a->cfg.rules, &subject),
+			 "include", rules__filters_to_json(a->cfg.rules, RULES_INCLUDE), "exclude",
+			 rules__filters_to_json(a->cfg.rules, RULES_EXCLUDE), "drill",
+			 off ? off : "on");
+}
+
+/* The longest time without a poll, if it is one that a curve should not be trusted over. */
+static void say_gap(const struct agent *a, const struct finding *f)
+{
+	double gap_s = fmax(a->cfg.window_s / GAP_SHARE, GAP_POLLS * a->cfg.interval_s), from_s = NAN;
+	char when[32], span[32];
+	size_t i;
+
+	for (i = 1; i < f->history_cnt; i++) {
+		if (f->history[i][0] - f->history[i - 1][0] <= gap_s)
+			continue;
+		gap_s = f->history[i][0] - f->history[i - 1][0];
+		from_s = f->history[i - 1][0];
+	}
+	if (!isnan(from_s))
+		json_array_append_new(f->not_seen,
+				      json_sprintf("curve: nothing was polled for %s from %s on; "
+						   "the agent was away or held up",
+						   units__format_duration(gap_s, span, sizeof(span)),
+						   units__format_time(from_s, when, sizeof(when))));
+}
+
+void court__describe(struct agent *a, const struct watch *w, int wants_curve, struct finding *ret_f)
+{
+	int i;
+
+	ret_f->sites = w->sites;
+	ret_f->not_seen = unseen_of(a, w);
+	if (!wants_curve)
+		return;
+	ret_f->configuration = configuration_of(a, w);
+	ret_f->history = (const double(*)[2])collect_history(a, w, &ret_f->history_cnt);
+	say_gap(a, ret_f);
+	for (i = 0; i < TOP_CNT; i++)
+		ret_f->top[i] = answer__surroundings(a, i);
+}
+
+void court__forget(struct finding *f)
+{
+	int i;
+
+	json_decref(f->not_seen);
+	json_decref(f->configuration);
+	free((void *)f->history);
+	for (i = 0; i < TOP_CNT; i++)
+		json_decref(f->top[i]);
+}
+
 void court__report(struct agent *a, struct watch *w)
 {
 	char key[WATCH_KEY_LEN], lines[DETECTOR_EVIDENCE_MAX][DETECTOR_EVIDENCE_LEN];
@@ -239,9 +307,7 @@ void court__report(struct agent *a, struct watch *w)
 	struct selector_subject subject = court__subject_of(a, w);
 	struct verdict verdict = public_verdict(a, w);
 	enum incident_severity severity;
-	const struct incident *open;
-	double (*history)[2] = NULL;
-	json_t *unseen;
+	const struct incident *in;
 	struct finding f = {
 		.key = watch__key(w, key),
 		.object = &object,
@@ -250,21 +316,16 @@ void court__report(struct agent *a, struct watch *w)
 		.evidence_cnt = collect_evidence(a, w, lines),
 		.severity = rules__severity(a->cfg.rules, &subject, &severity),
 	};
+	int is_new = !tracker__open_of(a->tracker, key);
+	int is_due = is_new || a->now_s - w->shown_s >= a->cfg.window_s / REFRESH_SHARE;
 
-	unseen = unseen_of(a, w);
-	f.sites = w->sites;
-	f.not_seen = unseen;
-	open = tracker__open_of(a->tracker, key);
-	if (!open || a->now_s - w->shown_s >= a->cfg.window_s / REFRESH_SHARE) {
+	if (is_due)
 		w->shown_s = a->now_s;
-		history = collect_history(a, w, &f.history_cnt);
-		f.history = (const double (*)[2])history;
-		f.top = answer__rows(a, "process", INCIDENT_TOP_MAX);
-	}
-	tracker__report(a->tracker, a->now_s, &f);
-	json_decref(f.top);
-	json_decref(unseen);
-	free(history);
+	court__describe(a, w, is_due, &f);
+	in = tracker__report(a->tracker, a->now_s, &f);
+	court__forget(&f);
+	if (is_new && in && in->state == INCIDENT_OPEN)
+		coroner__defer(a, in);
 }
 
 int court__is_object(const struct watch *w)
@@ -351,6 +412,7 @@ static void judge_one(void *ctx, struct series *s)
 void court__sit(struct agent *a)
 {
 	store__foreach(a->store, judge_one, a);
+	tracker__calm(a->tracker, a->now_s);
 }
 
 void court__ended(struct agent *a, const struct watch *w, const char *reason)
@@ -387,16 +449,23 @@ static void find_kin(void *ctx, const struct incident *in)
 {
 	struct kinship *q = ctx;
 
-	if (!in->object.cgroup || !is_kin(in->object.cgroup, q->cgroup))
+	if (in->kind != INCIDENT_LEAK || !in->object.cgroup ||
+	    !is_kin(in->object.cgroup, q->cgroup))
 		return;
 	if (!q->found || strlen(in->object.cgroup) > strlen(q->found->object.cgroup))
 		q->found = in;
 }
 
-const struct incident *court__incident_about(struct agent *a, const struct watch *w)
+static struct kinship kinship_of(const struct watch *w)
 {
 	const struct cgroup_info *cg = watch__is_proc(w) && w->proc ? w->proc->cgroup : w->cgroup;
-	struct kinship q = {.cgroup = w->path ? w->path : cg ? cg->path : NULL};
+
+	return (struct kinship){.cgroup = w->path ? w->path : cg ? cg->path : NULL};
+}
+
+const struct incident *court__incident_about(struct agent *a, const struct watch *w)
+{
+	struct kinship q = kinship_of(w);
 	const struct incident *own;
 	char key[WATCH_KEY_LEN];
 
@@ -404,6 +473,16 @@ const struct incident *court__incident_about(struct agent *a, const struct watch
 	if (!own && q.cgroup && strcmp(q.cgroup, "/"))
 		tracker__foreach_open(a->tracker, find_kin, &q);
 	return own ? own : q.found;
+}
+
+const struct incident *court__leak_behind(struct agent *a, const struct watch *w)
+{
+	const struct incident *open = court__incident_about(a, w);
+	struct kinship q = kinship_of(w);
+
+	if (!open && q.cgroup && strcmp(q.cgroup, "/"))
+		tracker__foreach_recent(a->tracker, a->now_s, find_kin, &q);
+	return open ? open : q.found;
 }
 
 /* ---- the closer look --------------------------------------------------------------------- */

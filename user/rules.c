@@ -292,6 +292,13 @@ static json_t *rule_to_json(const struct rule *rule)
 			 rule->severity < 0 ? NULL : incident__severity_name(rule->severity));
 }
 
+json_t *rules__rule_to_json(const struct rules *r, const struct selector_subject *subject)
+{
+	const struct rule *rule = rule_of(r, subject);
+
+	return rule ? rule_to_json(rule) : json_null();
+}
+
 json_t *rules__to_json(const struct rules *r)
 {
 	json_t *list = json_array();

@@ -59,6 +59,8 @@ const enum incident_severity *rules__severity(const struct rules *r,
 					      const struct selector_subject *subject,
 					      enum incident_severity *buf);
 
+/* The rule that applies to the object, as in rules__to_json; null: none does. */
+json_t *rules__rule_to_json(const struct rules *r, const struct selector_subject *subject);
 /* The selectors of one kind, as they were written; r may be NULL. NULL: out of memory. */
 json_t *rules__filters_to_json(const struct rules *r, enum rules_filter kind);
 /* For `seep config`. NULL: out of memory. */

@@ -114,7 +114,8 @@ INCIDENT = {
     "kind": OneOf("leak", "memory-error"), "severity": OneOf("info", "warning", "critical"),
     "object": {**WHO, "node": Maybe(str)},
     "opened_s": int, "started_s": Maybe(int), "closed_s": Maybe(int), "duration_s": int,
-    "verdict": VERDICT, "sites": [SITE], "top": [TOP_ROW], "history": HISTORY,
+    "verdict": {**VERDICT, "verdict": Maybe(STATE)},  # of a memory error there is none
+    "sites": [SITE], "top": [TOP_ROW], "history": HISTORY,
     "explanation": str, "related": [str], "not_seen": [str],
 }
 

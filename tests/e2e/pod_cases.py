@@ -151,9 +151,9 @@ def populate(node):
     node.make_pod(DB)
 
 
-def incidents_of(agent, pod_name):
+def incidents_of(agent, pod_name, kind="leak"):
     return [incident for incident in agent.incidents("--all")
-            if incident["object"]["pod"] == pod_name]
+            if incident["object"]["pod"] == pod_name and incident["kind"] == kind]
 
 
 def expect_fields(seen, wanted):
@@ -234,6 +234,9 @@ def check_one_leak(agent, crash_loop):
            f"{json.dumps(stories(), indent=1)}\n{tail(agent.log)}")
     expect_fields(incidents[0]["object"], {"container": "db", "namespace": "shop",
                                            "workload": "StatefulSet/db"})
+    errors = incidents_of(agent, "db-0", "memory-error")
+    expect(not [error for error in errors if error["state"] == "open"],
+           f"beside the leak that explains them: {json.dumps(errors)}")
 
 
 def check_kills(agent, crash_loop):

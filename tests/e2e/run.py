@@ -11,6 +11,7 @@ metrics     metrics_cases.py: a leak becomes an alert in real Prometheus and Ale
 notify      notify_cases.py: an incident reaches a webhook, Alertmanager and a command
 peers       peer_cases.py: `seep trace` on servers and tools from Debian, which do not notice
 pods        pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, which workload
+story       story_cases.py: a leak and an OOM kill from the beginning to the history
 page        page_cases.py: the web page in a real browser
 deploy      deploy_cases.py: manifests, chart, plugin, unit and package
 containers  container_cases.py: the image is built and runs with few permissions
@@ -35,12 +36,13 @@ import notify_cases
 import page_cases
 import peer_cases
 import pod_cases
+import story_cases
 import trace_cases
 from harness import SEEP, Agent, Results, scratch_directory
 
 SHARED = ("cli", "agent", "trace", "leaks")
 AFTER = {  # the longest first
-    "containers": container_cases, "pods": pod_cases, "page": page_cases, "notify": notify_cases,
+    "containers": container_cases, "pods": pod_cases, "story": story_cases, "page": page_cases, "notify": notify_cases,
     "peers": peer_cases, "metrics": metrics_cases, "deploy": deploy_cases,
 }
 GROUPS = (*SHARED, *AFTER)

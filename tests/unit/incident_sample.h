@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "incident/incident.h"
+#include "incident/memory_error.h"
 
 #define MIB	 (1024. * 1024)
 #define T0	 1800000000.
@@ -64,10 +65,18 @@ static inline struct incident *sample_incident(const char *id, const char *key)
 	struct incident_object object = sample_object();
 	struct verdict v = sample_verdict();
 	struct incident *in = incident__new(key);
-	json_t *top;
+	struct memory_error hit = {.kind = ERROR_LIMIT_HIT, .cnt = 7};
+	struct memory_error kill = {.kind = ERROR_OOM_KILL, .cnt = 1};
+	json_t *top, *configuration;
 
 	if (!in)
 		return NULL;
+	kill.victim = json_pack("{s:i, s:s}", "pid", 4711, "comm", "api");
+	configuration = json_pack("{s:f, s:f, s:{s:s}, s:[s], s:[s], s:s}", "window_s", 21600.,
+				  "interval_s", 10., "rule", "name", "batch", "include", "pod=*",
+				  "exclude", "comm=cc1", "drill", "on");
+	incident__set_configuration(in, configuration);
+	json_decref(configuration);
 	object.labels = json_pack("{s:s}", "app", "api");
 	strcpy(in->id, id);
 	in->opened_s = T0;
@@ -75,12 +84,16 @@ static inline struct incident *sample_incident(const char *id, const char *key)
 	in->updated_s = T0 + 601;
 	top = json_pack("[{s:i, s:s}]", "pid", 4711, "comm", "api");
 	if (incident__set_object(in, &object) || incident__set_verdict(in, &v, evidence, 2) ||
-	    incident__set_history(in, history, 3) || incident__set_top(in, top) ||
+	    incident__set_history(in, history, 3) || incident__set_top(in, TOP_PROCESSES, top) ||
+	    incident__set_top(in, TOP_GROWING_PODS, top) ||
+	    memory_error__count(in, T0, 300, &hit) < 0 || memory_error__count(in, T0, 300, &kill) < 0 ||
+	    incident__told(in, T0 + 5, "ops", "webhook", INCIDENT_OPEN) ||
 	    incident__note(in, T0, "opened") || incident__not_seen(in, "a gap of %d s", 37)) {
 		incident__free(in);
 		in = NULL;
 	}
 	json_decref(object.labels);
+	json_decref(kill.victim);
 	json_decref(top);
 	return in;
 }

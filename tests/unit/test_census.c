@@ -486,7 +486,7 @@ static void test_leak_becomes_one_incident(void **state)
 	assert_string_equal(in->object.cgroup, "/app");
 	assert_int_equal(in->object.pid, 100);
 	assert_true(in->history_cnt > 10);
-	assert_true(json_array_size(in->top) >= 1);
+	assert_true(json_array_size(in->top[TOP_PROCESSES]) >= 1);
 	assert_string_equal(in->not_seen[0], "call sites: there is no BPF to look with");
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "incident/relate.h"
 #include "incident_sample.h"
 
 #define KEY "p:4711:7907000000001"
@@ -70,7 +71,7 @@ static void test_round_trip_loses_nothing(void **state)
 	assert_string_equal(back->evidence[1], "in 7 of 8 blocks");
 	assert_int_equal(back->history_cnt, 3);
 	assert_true(back->history[2][1] == 13 * MIB);
-	assert_int_equal(json_array_size(back->top), 1);
+	assert_int_equal(json_array_size(back->top[TOP_PROCESSES]), 1);
 	assert_int_equal(back->timeline_cnt, 1);
 	assert_int_equal(back->not_seen_cnt, 1);
 	incident__free(in);
@@ -88,7 +89,7 @@ static void test_round_trip_of_a_bare_incident(void **state)
 	assert_true(back->opened_s == 1);
 	assert_true(isnan(back->started_s) && isnan(back->verdict.limit_bytes));
 	assert_null(back->object.comm);
-	assert_null(back->top);
+	assert_null(back->top[TOP_PROCESSES]);
 	incident__free(in);
 	incident__free(back);
 }
@@ -178,6 +179,184 @@ static void test_json_has_the_fields_of_the_contract(void **state)
 		assert_int_equal(json_array_size(at(json, "top")), brief ? 0 : 1);
 		json_decref(json);
 	}
+	incident__free(in);
+}
+
+/* ---- what docs/incidents.md says --------------------------------------------------------- */
+
+/* Rows of other documents, and the names of the labels of pods. */
+static int is_elsewhere(const char *path)
+{
+	static const char *const paths[] = {"sites", "victims", "object.labels", "worst",
+					    "configuration.rule"};
+	size_t i;
+
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (!strcmp(paths[i], path))
+			return 1;
+	return !strncmp(path, "top", 3);
+}
+
+/* A row of a table of the page. */
+static int is_explained(const char *doc, const char *path)
+{
+	char row[160];
+
+	snprintf(row, sizeof(row), "\n| `%s` |", path);
+	return !!strstr(doc, row);
+}
+
+/* Every member is explained; returns how many there are. */
+static int expect_explained(const char *doc, const json_t *o, const char *prefix)
+{
+	const char *name;
+	char path[128];
+	json_t *value;
+	int cnt = 0;
+
+	json_object_foreach((json_t *)o, name, value) {
+		snprintf(path, sizeof(path), "%s%s", prefix, name);
+		if (!is_explained(doc, path))
+			fail_msg("docs/incidents.md does not explain %s", path);
+		cnt++;
+		if (is_elsewhere(path))
+			continue;
+		strcat(path, json_is_array(value) ? "[]." : ".");
+		if (json_is_array(value))
+			value = json_array_get(value, 0);
+		if (json_is_object(value))
+			cnt += expect_explained(doc, value, path);
+	}
+	return cnt;
+}
+
+static int count_rows(const char *doc)
+{
+	int cnt = 0;
+
+	while ((doc = strstr(doc, "\n| `"))) {
+		doc++;
+		cnt++;
+	}
+	return cnt;
+}
+
+/* No field without an explanation, and no explanation without a field. */
+static void test_the_documentation_is_complete(void **state)
+{
+	FILE *f = fopen("docs/incidents.md", "r");
+	static char doc[65536];
+	struct incident *in;
+	json_t *json;
+	size_t len;
+
+	if (!f) {
+		print_message("skipped: run it from the root of the tree\n");
+		skip();
+	}
+	len = fread(doc, 1, sizeof(doc) - 1, f);
+	fclose(f);
+	doc[len] = '\0';
+	in = sample_incident("0123abcd", KEY);
+	json = incident__to_json(in, 0);
+	/* what the agent adds when it is asked */
+	json_object_set_new(json, "related_by", json_array());
+	json_object_set_new(json, "muted_by", json_null());
+	assert_int_equal(expect_explained(doc, json, ""), count_rows(doc));
+	json_decref(json);
+	incident__free(in);
+}
+
+/* ---- attributes -------------------------------------------------------------------------- */
+
+static void test_attributes_select_their_incident(void **state)
+{
+	struct incident *in = sample_incident("0", KEY);
+	struct incident_object object = sample_object();
+	char why[SELECTOR_WHY_LEN];
+	struct selector_subject subject;
+	json_t *json, *list, *term;
+	struct selector *s;
+	size_t i;
+
+	object.comm = (char *)"a*,b[c]\\?";
+	assert_int_equal(incident__set_object(in, &object), 0);
+	subject = incident__subject(in);
+	json = incident__to_json(in, 0);
+	list = json_object_get(json, "attributes");
+	assert_int_equal(json_array_size(list), 10);
+	for (i = 0; i < json_array_size(list); i++) {
+		term = json_array_get(list, i);
+		if (selector__parse(json_string_value(term), &s, why))
+			fail_msg("%s: %s", json_string_value(term), why);
+		if (!selector__matches(s, &subject))
+			fail_msg("%s does not select it", json_string_value(term));
+		selector__free(s);
+	}
+	json_decref(json);
+	incident__free(in);
+}
+
+/* ---- memory errors ----------------------------------------------------------------------- */
+
+static void test_errors_are_counted_over_time(void **state)
+{
+	struct memory_error hit = {.kind = ERROR_LIMIT_HIT, .cnt = 3};
+	struct incident *in = incident__new("e:c:/app");
+	const json_t *history;
+	int i;
+
+	assert_true(isnan(memory_error__last_s(in)));
+	assert_int_equal(memory_error__count(in, T0, 300, &hit), 1);
+	assert_int_equal(memory_error__count(in, T0 + 299, 300, &hit), 0);
+	assert_int_equal(memory_error__count(in, T0 + 300, 300, &hit), 0);
+	history = json_object_get(json_array_get(in->errors, 0), "history");
+	assert_int_equal(json_array_size(history), 2);
+	assert_int_equal(json_integer_value(json_array_get(json_array_get(history, 0), 1)), 6);
+	assert_true(memory_error__last_s(in) == T0 + 300);
+	for (i = 2; i < 200; i++)
+		memory_error__count(in, T0 + 300 * i, 300, &hit);
+	assert_int_equal(json_array_size(history), MEMORY_ERROR_PAIRS_MAX);
+	assert_int_equal(memory_error__cnt(in, ERROR_LIMIT_HIT), 603);
+	incident__free(in);
+}
+
+static void test_hostile_errors(void **state)
+{
+	struct incident *in = incident__new("e:c:/app");
+	json_t *json = json_loads("{\"errors\":[7,{\"kind\":7},{\"kind\":\"oom-kill\",\"count\":"
+				  "1e300,\"last_s\":[],\"history\":[7,[],[1,2],{}]},{\"kind\":"
+				  "\"oom-kill\",\"count\":5}],\"victims\":[7,{}]}", 0, NULL);
+	struct memory_error kill = {.kind = ERROR_OOM_KILL, .cnt = 1};
+
+	assert_non_null(json);
+	assert_int_equal(memory_error__read(in, json), 0);
+	assert_int_equal(json_array_size(in->errors), 1);
+	assert_int_equal(json_array_size(in->victims), 1);
+	assert_int_equal(memory_error__count(in, T0, 300, &kill), 0);
+	assert_int_equal(memory_error__cnt(in, ERROR_OOM_KILL), 1);
+	json_decref(json);
+	incident__free(in);
+}
+
+static void test_an_error_has_no_verdict(void **state)
+{
+	struct incident *in = sample_incident("0", "e:c:/app"), *back;
+	json_t *json;
+
+	in->kind = INCIDENT_MEMORY_ERROR;
+	in->verdict = in->worst = verdict__unknown(VERDICT_WARMING);
+	json = incident__to_json(in, 0);
+	assert_string_equal(json_string_value(at(json, "kind")), "memory-error");
+	assert_true(json_is_null(at(json, "verdict.verdict")));
+	assert_string_equal(json_string_value(at(json, "verdict.class")), "unknown");
+	assert_non_null(strstr(json_string_value(at(json, "explanation")),
+			       "has met memory errors: 1 OOM kill and 7 hits of the limit"));
+	back = through_json(in);
+	expect_same_json(in, back);
+	assert_int_equal(back->kind, INCIDENT_MEMORY_ERROR);
+	json_decref(json);
+	incident__free(back);
 	incident__free(in);
 }
 
@@ -325,10 +504,10 @@ static void test_top_is_bounded(void **state)
 
 	for (i = 0; i < 25; i++)
 		json_array_append_new(top, json_pack("{s:i}", "pid", i));
-	assert_int_equal(incident__set_top(in, top), 0);
-	assert_int_equal(json_array_size(in->top), INCIDENT_TOP_MAX);
+	assert_int_equal(incident__set_top(in, TOP_PROCESSES, top), 0);
+	assert_int_equal(json_array_size(in->top[TOP_PROCESSES]), INCIDENT_TOP_MAX);
 	json_decref(top);
-	assert_int_equal(json_integer_value(json_object_get(json_array_get(in->top, 9), "pid")), 9);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(in->top[TOP_PROCESSES], 9), "pid")), 9);
 	incident__free(in);
 }
 
@@ -488,6 +667,11 @@ int main(void)
 		cmocka_unit_test(test_round_trip_of_a_bare_incident),
 		cmocka_unit_test(test_open_interval_survives),
 		cmocka_unit_test(test_json_has_the_fields_of_the_contract),
+		cmocka_unit_test(test_the_documentation_is_complete),
+		cmocka_unit_test(test_attributes_select_their_incident),
+		cmocka_unit_test(test_errors_are_counted_over_time),
+		cmocka_unit_test(test_hostile_errors),
+		cmocka_unit_test(test_an_error_has_no_verdict),
 		cmocka_unit_test(test_unknown_numbers_are_null),
 		cmocka_unit_test(test_hostile_strings),
 		cmocka_unit_test(test_strings_are_bounded),

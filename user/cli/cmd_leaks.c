@@ -59,7 +59,8 @@ static int parse(int argc, char **argv, struct leaks_options *opt, int *ret_exit
 	};
 	const struct options options = {
 		.command = "leaks",
-		.about = "Lists the open leaks: who, how much, how fast, and how long until the limit.\n"
+		.about = "Lists the open leaks: who, how much, how fast, and how long until the limit;\n"
+			 "and memory errors (OOM kills, limits that were hit) that no leak explains.\n"
 			 "`seep show ID` tells all about one.",
 		.specs = specs,
 	};
@@ -129,6 +130,7 @@ static size_t count_open_leaks(const json_t *incidents)
 static const struct table_column columns[] = {
 	{.title = "ID"},
 	{.title = "STATE", .drop = 2},
+	{.title = "KIND", .drop = 4},
 	{.title = "SEVERITY"},
 	{.title = "OBJECT", .min_width = 12},
 	{.title = "GROWTH", .align = ALIGN_RIGHT},
@@ -153,6 +155,7 @@ static void add_row(struct table *t, const json_t *incident, double at_s)
 	label__object(&label, field__get(incident, "object"));
 	table__cell(t, PAINT_PLAIN, field__str(incident, "id", "?"));
 	table__cell(t, PAINT_PLAIN, field__str(incident, "state", "-"));
+	table__cell(t, PAINT_PLAIN, field__str(incident, "kind", "-"));
 	table__cell(t, label__severity_paint(severity), severity);
 	table__cell(t, PAINT_BOLD, label.len ? label.data : "?");
 	bytes_cell(t, incident, "verdict.growth_bytes");

@@ -104,6 +104,21 @@ static const char *with_interval(const json_t *in, const char *path, const char 
 	return buf;
 }
 
+/* "3, last 2026-11-21 15:03:11 UTC", a line for each kind of memory error. */
+static void print_errors(const json_t *in, const struct style *s, struct buf *out)
+{
+	const json_t *errors = field__get(in, "errors"), *error;
+	char text[3 * FIELD_TEXT], when[FIELD_TEXT];
+	size_t i;
+
+	for (i = 0; i < json_array_size(errors); i++) {
+		error = json_array_get(errors, i);
+		snprintf(text, sizeof(text), "%.0f, the last %s", field__num(error, "count"),
+			 field__time(error, "last_s", when));
+		print_fact(out, field__str(error, "kind", "errors"), text, s);
+	}
+}
+
 static void print_facts(const json_t *in, const struct style *s, struct buf *out)
 {
 	char text[4 * FIELD_TEXT], when[FIELD_TEXT];
@@ -119,6 +134,7 @@ static void print_facts(const json_t *in, const struct style *s, struct buf *out
 	print_fact(out, "opened", field__time(in, "opened_s", when), s);
 	print_fact(out, "closed", field__time(in, "closed_s", when), s);
 	print_fact(out, "because", field__str(in, "close_reason", NULL), s);
+	print_errors(in, s, out);
 	print_fact(out, "grew", field__bytes(in, "verdict.growth_bytes", when), s);
 	print_fact(out, "per hour",
 		   with_interval(in, "verdict.slope_bytes_per_hour",
@@ -203,6 +219,22 @@ static void print_object(const json_t *in, const struct style *s, struct buf *ou
 	}
 }
 
+/* Window, interval, rule and whether anybody was to look closer. */
+static void print_configuration(const json_t *in, const struct style *s, struct buf *out)
+{
+	const json_t *c = field__get(in, "configuration");
+	char window[FIELD_TEXT], interval[FIELD_TEXT], text[3 * FIELD_TEXT];
+
+	if (!json_is_object(c))
+		return;
+	heading(out, "Judged with", s);
+	snprintf(text, sizeof(text), "%s, polled every %s", field__duration(c, "window_s", window),
+		 field__duration(c, "interval_s", interval));
+	print_fact(out, "window", text, s);
+	print_fact(out, "rule", field__str(c, "rule.name", "none"), s);
+	print_fact(out, "closer look", field__str(c, "drill", NULL), s);
+}
+
 static const struct table_column top_columns[] = {
 	{.title = "PID", .align = ALIGN_RIGHT},
 	{.title = "NAME", .min_width = 10},
@@ -223,16 +255,18 @@ static void add_top_row(struct table *t, const json_t *row)
 
 	snprintf(text, sizeof(text), "%.0f", field__num(row, "pid"));
 	table__cell(t, PAINT_PLAIN, isfinite(field__num(row, "pid")) ? text : "-");
-	table__cell(t, PAINT_PLAIN, field__str(row, "comm", field__str(row, "cgroup", "?")));
+	table__cell(t, PAINT_PLAIN, field__str(row, "comm", field__str(row, "pod",
+						       field__str(row, "cgroup", "?"))));
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		table__cell(t, PAINT_PLAIN,
 			    render__bytes(field__num(row, sizes[i]), text, sizeof(text)));
 	table__cell(t, label__verdict_paint(verdict), verdict);
 }
 
-static void print_top(const json_t *in, const struct style *s, struct buf *out)
+static void print_top(const json_t *in, const char *list, const char *title, const struct style *s,
+		      struct buf *out)
 {
-	const json_t *rows = field__get(in, "top");
+	const json_t *rows = field__get(in, list);
 	struct table *t;
 	size_t i;
 
@@ -245,7 +279,7 @@ static void print_top(const json_t *in, const struct style *s, struct buf *out)
 	}
 	for (i = 0; i < json_array_size(rows); i++)
 		add_top_row(t, json_array_get(rows, i));
-	heading(out, "Largest on the node at that time", s);
+	heading(out, title, s);
 	table__print(t, s, out);
 	if (table__err(t))
 		out->err = table__err(t);
@@ -353,8 +387,17 @@ static void print_related(const json_t *in, const struct style *s, struct buf *o
 
 static int print_incident(const json_t *in, const struct show_options *opt)
 {
+	static const struct {
+		const char *list, *title;
+	} tops[] = {
+		{"top", "Largest on the node at that time"},
+		{"top_growth", "Growing fastest at that time"},
+		{"top_pods", "Largest pods at that time"},
+		{"top_pods_growth", "Pods growing fastest at that time"},
+	};
 	struct buf out = {0};
 	struct style s;
+	size_t i;
 
 	style__of_stdout(&s, opt->color);
 	print_headline(in, &s, &out);
@@ -364,7 +407,9 @@ static int print_incident(const json_t *in, const struct show_options *opt)
 	print_list(field__get(in, "verdict.evidence"), "Evidence", &s, &out);
 	print_sites(in, &s, &out);
 	print_object(in, &s, &out);
-	print_top(in, &s, &out);
+	print_configuration(in, &s, &out);
+	for (i = 0; i < sizeof(tops) / sizeof(tops[0]); i++)
+		print_top(in, tops[i].list, tops[i].title, &s, &out);
 	print_timeline(in, &s, &out);
 	print_related(in, &s, &out);
 	print_list(field__get(in, "not_seen"), "Not seen", &s, &out);

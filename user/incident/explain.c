@@ -6,6 +6,7 @@
  * A sentence is left out when its numbers are unknown. Every sentence ends with ". "; the last
  * space is cut at the end.
  */
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "../base/buf.h"
 #include "../base/units.h"
 #include "explain.h"
+#include "memory_error.h"
 #include "text.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -283,19 +285,98 @@ static void say_advice(struct buf *b, const struct incident *in)
 	buf__printf(b, "%s ", classes[class_of(in)].advice);
 }
 
+/* ---- memory errors ---- */
+
+static void say_count(struct buf *b, uint64_t cnt, const char *one)
+{
+	buf__printf(b, "%" PRIu64 " %s%s", cnt, one, cnt == 1 ? "" : "s");
+}
+
+static void say_errors(struct buf *b, const struct incident *in)
+{
+	uint64_t kills = memory_error__cnt(in, ERROR_OOM_KILL);
+	uint64_t hits = memory_error__cnt(in, ERROR_LIMIT_HIT);
+	char first[32], last[32], limit[32];
+
+	name_object(b, in);
+	buf__printf(b, " %s ", is_open(in) ? "has met memory errors:" : "met memory errors:");
+	if (kills)
+		say_count(b, kills, "OOM kill");
+	if (kills && hits)
+		buf__puts(b, " and ");
+	if (hits)
+		say_count(b, hits, "hit");
+	if (hits)
+		buf__puts(b, " of the limit");
+	if (isfinite(in->verdict.limit_bytes))
+		buf__printf(b, "%s of %s", hits ? "" : ", under a limit",
+			    size(in->verdict.limit_bytes, limit, sizeof(limit)));
+	buf__printf(b, ", the first on %s and the last on %s. ",
+		    units__format_time(in->started_s, first, sizeof(first)),
+		    units__format_time(memory_error__last_s(in), last, sizeof(last)));
+}
+
+/* The newest. */
+static void say_victim(struct buf *b, const struct incident *in)
+{
+	const json_t *victim = json_array_get(in->victims, json_array_size(in->victims) - 1);
+	const char *comm = json_string_value(json_object_get(victim, "comm"));
+	const json_t *growth = json_object_get(victim, "growth_bytes_per_hour");
+	char bytes[32], rate[32];
+
+	if (!comm)
+		return;
+	buf__printf(b, "The one killed last was \"%s\" with %s", comm,
+		    size(json_number_value(json_object_get(victim, "bytes")), bytes,
+			 sizeof(bytes)));
+	if (json_number_value(growth) > 0)
+		buf__printf(b, ", which had grown by %s per hour",
+			    size(json_number_value(growth), rate, sizeof(rate)));
+	buf__puts(b, ". ");
+}
+
+static void say_error_advice(struct buf *b, const struct incident *in)
+{
+	buf__puts(b, "No leak was found that explains it. ");
+	if (memory_error__cnt(in, ERROR_OOM_KILL))
+		buf__puts(b, "Compare the limit with what it needs at its peak, and look at what "
+			     "else was large at that time. ");
+	else
+		buf__puts(b, "The kernel took memory back each time, which costs time: give it more "
+			     "room or have it use less. ");
+}
+
+static void say_error_incident(struct buf *b, const struct incident *in, double now_s)
+{
+	say_errors(b, in);
+	say_victim(b, in);
+	say_site(b, in);
+	say_state(b, in, now_s);
+	say_not_seen(b, in);
+	say_error_advice(b, in);
+}
+
+static void say_leak(struct buf *b, const struct incident *in, double now_s)
+{
+	say_who(b, in, now_s);
+	say_growth(b, in);
+	say_certainty(b, in);
+	say_limit(b, in);
+	say_site(b, in);
+	say_state(b, in, now_s);
+	say_not_seen(b, in);
+	say_advice(b, in);
+}
+
 char *explain__incident(const struct incident *in, double now_s)
 {
 	struct buf b = {0};
 	char *text;
 
-	say_who(&b, in, now_s);
-	say_growth(&b, in);
-	say_certainty(&b, in);
-	say_limit(&b, in);
-	say_site(&b, in);
-	say_state(&b, in, now_s);
-	say_not_seen(&b, in);
-	say_advice(&b, in);
+	if (in->kind == INCIDENT_MEMORY_ERROR)
+		say_error_incident(&b, in, now_s);
+	else
+		say_leak(&b, in, now_s);
 	/* clean although the setters are: an incident may have been filled by hand */
 	text = b.err ? NULL : text__clean(b.data, b.len - 1);
 	buf__free(&b);

@@ -28,6 +28,23 @@ const char *incident__severity_name(enum incident_severity severity)
 	return (size_t)severity < ARRAY_SIZE(names) ? names[severity] : "unknown";
 }
 
+const char *incident__kind_name(enum incident_kind kind)
+{
+	return kind == INCIDENT_LEAK ? "leak" : "memory-error";
+}
+
+const char *incident__top_name(enum incident_top which)
+{
+	static const char *const names[] = {
+		[TOP_PROCESSES] = "top",
+		[TOP_GROWING_PROCESSES] = "top_growth",
+		[TOP_PODS] = "top_pods",
+		[TOP_GROWING_PODS] = "top_pods_growth",
+	};
+
+	return names[which];
+}
+
 const char *incident__state_name(enum incident_state state)
 {
 	return state == INCIDENT_OPEN ? "open" : "closed";
@@ -88,8 +105,13 @@ void incident__free(struct incident *in)
 	free_lines(in->evidence, in->evidence_cnt);
 	free_lines(in->worst_evidence, in->worst_evidence_cnt);
 	free(in->history);
-	json_decref(in->top);
+	for (i = 0; i < TOP_CNT; i++)
+		json_decref(in->top[i]);
 	json_decref(in->sites);
+	json_decref(in->configuration);
+	json_decref(in->errors);
+	json_decref(in->victims);
+	json_decref(in->notified);
 	free(in->close_reason);
 	for (i = 0; i < in->timeline_cnt; i++)
 		free(in->timeline[i].text);
@@ -190,7 +212,7 @@ int incident__set_history(struct incident *in, const double (*history)[2], size_
 	return 0;
 }
 
-int incident__set_top(struct incident *in, json_t *top)
+int incident__set_top(struct incident *in, enum incident_top which, json_t *top)
 {
 	json_t *rows;
 	size_t i;
@@ -203,9 +225,31 @@ int incident__set_top(struct incident *in, json_t *top)
 		json_decref(rows);
 		return -ENOMEM;
 	}
-	json_decref(in->top);
-	in->top = rows;
+	json_decref(in->top[which]);
+	in->top[which] = rows;
 	return 0;
+}
+
+void incident__set_configuration(struct incident *in, json_t *configuration)
+{
+	if (!configuration)
+		return;
+	json_incref(configuration);
+	json_decref(in->configuration);
+	in->configuration = configuration;
+}
+
+int incident__told(struct incident *in, double t_s, const char *target, const char *type,
+		   enum incident_state state)
+{
+	json_t *told = json_pack("{sI, ss, ss, ss}", "t_s", (json_int_t)t_s, "target", target,
+				 "type", type, "state", incident__state_name(state));
+
+	if (!in->notified)
+		in->notified = json_array();
+	if (json_array_size(in->notified) >= INCIDENT_TOLD_MAX)
+		json_array_remove(in->notified, 0);
+	return json_array_append_new(in->notified, told) ? -ENOMEM : 0;
 }
 
 /* The line a site stands for: its innermost frame with a source line, else its first. */

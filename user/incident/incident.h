@@ -22,9 +22,18 @@
 #define INCIDENT_TIMELINE_MAX 64
 #define INCIDENT_NOT_SEEN_MAX 16
 #define INCIDENT_TEXT_MAX     1024 /* bytes of any string but the key */
+#define INCIDENT_VICTIMS_MAX  10
+#define INCIDENT_TOLD_MAX     32 /* notifications that are listed: the newest */
 
+enum incident_kind { INCIDENT_LEAK, INCIDENT_MEMORY_ERROR };
 enum incident_state { INCIDENT_OPEN, INCIDENT_CLOSED };
 enum incident_severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL };
+
+/* Kinds of memory errors, the harmless ones first. */
+enum memory_error_kind { ERROR_LIMIT_HIT, ERROR_OOM_KILL, ERROR_KIND_CNT };
+
+/* Whoever was largest and whoever grew fastest when it was looked at last. */
+enum incident_top { TOP_PROCESSES, TOP_GROWING_PROCESSES, TOP_PODS, TOP_GROWING_PODS, TOP_CNT };
 
 /* What it is about. kind is "process" or "cgroup"; strings may be NULL. */
 struct incident_object {
@@ -43,7 +52,8 @@ struct incident_event {
 
 struct incident {
 	char id[INCIDENT_ID_LEN];
-	char *key; /* identity of the object, any bytes: "p:TGID:START_NS", "c:PATH" */
+	char *key; /* identity of the object, any bytes: "p:TGID:START_NS", "c:PATH", "e:WHO" */
+	enum incident_kind kind;
 	enum incident_state state;
 	enum incident_severity severity;
 	struct incident_object object;
@@ -56,8 +66,12 @@ struct incident {
 	int worst_evidence_cnt;
 	double (*history)[2]; /* [t_s, bytes], at most INCIDENT_HISTORY_MAX */
 	size_t history_cnt;
-	json_t *top;	    /* rows as in `top`, at most INCIDENT_TOP_MAX, or NULL */
-	json_t *sites;	    /* array of SITE, or NULL */
+	json_t *top[TOP_CNT];  /* rows as in `top`, at most INCIDENT_TOP_MAX each, or NULL */
+	json_t *sites;	       /* array of SITE, or NULL */
+	json_t *configuration; /* what it was judged with, or NULL */
+	json_t *errors;	       /* see memory_error.h; these three are its own, or NULL */
+	json_t *victims;       /* of OOM kills, with what was known of them, the newest last */
+	json_t *notified;      /* who was told, and when */
 	char *close_reason; /* "growth stopped", "process ended", "oom-killed" */
 	struct incident_event timeline[INCIDENT_TIMELINE_MAX];
 	int timeline_cnt;
@@ -77,9 +91,16 @@ int incident__set_object(struct incident *in, const struct incident_object *obje
 int incident__set_verdict(struct incident *in, const struct verdict *v, const char *const *evidence,
 			  int evidence_cnt);
 int incident__set_history(struct incident *in, const double (*history)[2], size_t cnt);
-int incident__set_top(struct incident *in, json_t *top); /* shared, not copied: do not change it */
+/* Shared, not copied: do not change it. */
+int incident__set_top(struct incident *in, enum incident_top which, json_t *top);
 /* Shared as well. 1: they are news (other call sites than before), 0: only their numbers moved. */
 int incident__set_sites(struct incident *in, json_t *sites);
+
+/* Shared as well; NULL is kept from before. */
+void incident__set_configuration(struct incident *in, json_t *configuration);
+/* A target of notifications was told that it is open, or of its end. 0 or -ENOMEM. */
+int incident__told(struct incident *in, double t_s, const char *target, const char *type,
+		   enum incident_state state);
 
 /* The worst verdict becomes the verdict that is kept. 0 or -ENOMEM; closed in either case. */
 int incident__close(struct incident *in, double t_s, const char *reason);
@@ -106,6 +127,9 @@ json_t *verdict__to_json(const struct verdict *v, char *const *evidence, int evi
 /* NULL with *ret_why set when the JSON is not an incident. */
 struct incident *incident__from_json(const json_t *json, const char **ret_why);
 
+const char *incident__kind_name(enum incident_kind kind);
+/* The field of the JSON. */
+const char *incident__top_name(enum incident_top which);
 const char *incident__severity_name(enum incident_severity severity);
 const char *incident__state_name(enum incident_state state);
 

@@ -11,12 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/buf.h"
 #include "explain.h"
 #include "incident.h"
+#include "memory_error.h"
 #include "text.h"
 
 #define SCHEMA "seep.incident/1"
-#define KIND   "leak" /* the only kind there is so far */
 
 /* ---- out: each put returns 0 or -1, so that a caller can or them up ---- */
 
@@ -188,6 +189,75 @@ static int put_key(json_t *o, const struct incident *in)
 	return put(o, "key", json);
 }
 
+/* What is its own may change while somebody holds the document. */
+static json_t *copied_or_empty(const json_t *array)
+{
+	return array ? json_deep_copy(array) : json_array();
+}
+
+/* Of an error there is a limit, but nothing that was judged. */
+static json_t *verdict_of(const struct incident *in, const struct verdict *v,
+			  char *const *evidence, int evidence_cnt)
+{
+	json_t *o = verdict__to_json(v, evidence, evidence_cnt);
+
+	if (o && in->kind == INCIDENT_MEMORY_ERROR)
+		json_object_set_new(o, "verdict", json_null());
+	return o;
+}
+
+/* "pod=api-1", with a backslash before what a selector would take for more than itself. */
+static int append_attribute(json_t *list, const char *key, const char *value)
+{
+	struct buf term = {0};
+	json_t *text;
+
+	if (!value || !*value)
+		return 0;
+	buf__printf(&term, "%s=", key);
+	for (; *value; value++) {
+		if (strchr("\\,*?[]", *value))
+			buf__append(&term, "\\", 1);
+		buf__append(&term, value, 1);
+	}
+	text = term.err ? NULL : text_or_null(term.data);
+	buf__free(&term);
+	return json_array_append_new(list, text);
+}
+
+/* What to choose it and its like by: each line is a term of a selector. */
+static json_t *attributes_of(const struct incident_object *o)
+{
+	const struct {
+		const char *key, *value;
+	} terms[] = {
+		{"namespace", o->ns}, {"workload", o->workload}, {"pod", o->pod},
+		{"container", o->container}, {"image", o->image}, {"comm", o->comm},
+		{"cgroup", o->cgroup}, {"host", o->node}, {"kind", o->kind},
+	};
+	json_t *list = json_array();
+	char pid[16] = "";
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < sizeof(terms) / sizeof(terms[0]); i++)
+		err |= append_attribute(list, terms[i].key, terms[i].value);
+	if (o->pid)
+		snprintf(pid, sizeof(pid), "%u", o->pid);
+	err |= append_attribute(list, "pid", pid);
+	return finish(list, err);
+}
+
+static int put_tops(json_t *o, const struct incident *in, int brief)
+{
+	int i, err = 0;
+
+	for (i = 0; i < TOP_CNT; i++)
+		err |= put(o, incident__top_name(i),
+			   !brief && in->top[i] ? json_incref(in->top[i]) : json_array());
+	return err;
+}
+
 static json_t *shared_or_empty(json_t *array)
 {
 	return array ? json_incref(array) : json_array();
@@ -215,18 +285,24 @@ json_t *incident__to_json(const struct incident *in, int brief)
 	err |= put_text(o, "id", in->id);
 	err |= put_key(o, in);
 	err |= put_text(o, "state", incident__state_name(in->state));
-	err |= put_text(o, "kind", KIND);
+	err |= put_text(o, "kind", incident__kind_name(in->kind));
 	err |= put_text(o, "severity", incident__severity_name(in->severity));
 	err |= put(o, "object", incident__object_to_json(&in->object));
 	err |= put_times(o, in);
 	err |= put_text(o, "close_reason", in->close_reason);
-	err |= put(o, "verdict", verdict__to_json(&in->verdict, in->evidence, in->evidence_cnt));
+	err |= put(o, "verdict", verdict_of(in, &in->verdict, in->evidence, in->evidence_cnt));
 	err |= put(o, "worst",
-		   verdict__to_json(&in->worst, in->worst_evidence, in->worst_evidence_cnt));
+		   verdict_of(in, &in->worst, in->worst_evidence, in->worst_evidence_cnt));
 	err |= put(o, "sites", shared_or_empty(in->sites));
-	err |= put(o, "top", brief ? json_array() : shared_or_empty(in->top));
+	err |= put(o, "errors", copied_or_empty(in->errors));
+	err |= put(o, "victims", copied_or_empty(in->victims));
+	err |= put(o, "attributes", attributes_of(&in->object));
+	err |= put(o, "configuration",
+		   in->configuration ? json_incref(in->configuration) : json_null());
+	err |= put_tops(o, in, brief);
 	err |= put(o, "history", brief ? json_array() : history_to_json(in));
 	err |= put(o, "timeline", brief ? json_array() : timeline_to_json(in));
+	err |= put(o, "notified", copied_or_empty(in->notified));
 	err |= put_explanation(o, in);
 	err |= put(o, "related", json_array());
 	err |= put(o, "not_seen", text_array(in->not_seen, in->not_seen_cnt));
@@ -254,6 +330,11 @@ static const char *get_text(const json_t *o, const char *name)
 static const char *state_name(int i)
 {
 	return incident__state_name((enum incident_state)i);
+}
+
+static const char *kind_name(int i)
+{
+	return incident__kind_name((enum incident_kind)i);
 }
 
 static const char *severity_name(int i)
@@ -413,6 +494,29 @@ static int read_not_seen(struct incident *in, const json_t *array)
 	return err;
 }
 
+static int read_told(struct incident *in, const json_t *array)
+{
+	const json_t *told;
+	const char *target, *type;
+	double t_s;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < json_array_size(array) && i < INCIDENT_TOLD_MAX && !err; i++) {
+		told = json_array_get(array, i);
+		target = get_text(told, "target");
+		type = get_text(told, "type");
+		t_s = get_number(told, "t_s");
+		if (target && type && fabs(t_s) < 1e15)
+			err = incident__told(in, t_s, target, type,
+					     get_name(told, "state", state_name, INCIDENT_CLOSED) ==
+							     INCIDENT_CLOSED ?
+						     INCIDENT_CLOSED :
+						     INCIDENT_OPEN);
+	}
+	return err;
+}
+
 /* What the history cannot do without. */
 static const char *read_head(struct incident *in, const json_t *json)
 {
@@ -420,6 +524,10 @@ static const char *read_head(struct incident *in, const json_t *json)
 	int state = get_name(json, "state", state_name, INCIDENT_CLOSED);
 	int severity = get_name(json, "severity", severity_name, SEVERITY_CRITICAL);
 
+	int kind = get_name(json, "kind", kind_name, INCIDENT_MEMORY_ERROR);
+
+	if (kind < 0)
+		return "not an incident of a kind that is known here";
 	if (!id || !*id || strlen(id) >= sizeof(in->id))
 		return "no usable id";
 	if (state < 0)
@@ -427,6 +535,7 @@ static const char *read_head(struct incident *in, const json_t *json)
 	if (severity < 0)
 		return "unknown severity";
 	strcpy(in->id, id);
+	in->kind = kind;
 	in->state = state;
 	in->severity = severity;
 	in->opened_s = get_number(json, "opened_s");
@@ -443,16 +552,23 @@ static const char *read_head(struct incident *in, const json_t *json)
 static int read_body(struct incident *in, const json_t *json)
 {
 	const json_t *sites = json_object_get(json, "sites");
-	json_t *top = json_object_get(json, "top");
+	json_t *configuration = json_object_get(json, "configuration"), *top;
 	const char *reason = get_text(json, "close_reason");
-	int err = 0;
+	int i, err = 0;
 
 	if (reason) {
 		in->close_reason = text__clean(reason, INCIDENT_TEXT_MAX);
 		err |= in->close_reason ? 0 : -ENOMEM;
 	}
-	if (json_array_size(top))
-		err |= incident__set_top(in, top);
+	for (i = 0; i < TOP_CNT; i++) {
+		top = json_object_get(json, incident__top_name(i));
+		if (json_array_size(top))
+			err |= incident__set_top(in, i, top);
+	}
+	if (json_is_object(configuration))
+		incident__set_configuration(in, configuration);
+	err |= memory_error__read(in, json);
+	err |= read_told(in, json_object_get(json, "notified"));
 	if (json_array_size(sites))
 		in->sites = json_incref((json_t *)sites);
 	err |= read_object(in, json_object_get(json, "object"));
@@ -481,12 +597,11 @@ static struct incident *new_with_key(const char *escaped, const char **ret_why)
 struct incident *incident__from_json(const json_t *json, const char **ret_why)
 {
 	const char *schema = get_text(json, "schema");
-	const char *kind = get_text(json, "kind");
 	const char *key = get_text(json, "key");
 	const char *why = NULL;
 	struct incident *in;
 
-	if (!schema || strcmp(schema, SCHEMA) || !kind || strcmp(kind, KIND) || !key) {
+	if (!schema || strcmp(schema, SCHEMA) || !key) {
 		*ret_why = "not an incident of a kind that is known here";
 		return NULL;
 	}

@@ -23,6 +23,8 @@
 #define RETRY_PART	 360. /* a history that failed is left alone for window/360 */
 #define URGENT_PART	 6.   /* critical: the limit is closer than window/6 */
 #define FAR_S		 (7 * 86400.) /* info: the limit is further away than a week */
+#define CALM_PART	 6.   /* memory errors are over when there was none for window/6 */
+#define BIN_PART	 72.  /* memory errors within window/72 are counted together */
 #define SLOW_SHARE	 .01 /* info: without a limit, growth per window over size below this */
 
 /* How badly the history wants to know. */
@@ -102,15 +104,15 @@ static struct entry *find_closed(const struct tracker *tr, const char *key)
 	return found;
 }
 
-static int has_id(const struct tracker *tr, const char *id)
+static struct entry *find_id(const struct tracker *tr, const char *id)
 {
 	size_t i;
 
 	for (i = 0; i < tr->cnt; i++) {
 		if (!strcmp(tr->entries[i].in->id, id))
-			return 1;
+			return &tr->entries[i];
 	}
-	return 0;
+	return NULL;
 }
 
 /* Takes the incident over, also when it fails. */
@@ -297,7 +299,7 @@ static int id_is_taken(struct tracker *tr, double now_s, const char *id)
 	struct history_query same = {.since_s = NAN, .id_prefix = id};
 	struct incident *in;
 
-	if (has_id(tr, id))
+	if (find_id(tr, id))
 		return 1;
 	in = look_up(tr, now_s, &same);
 	incident__free(in);
@@ -307,7 +309,6 @@ static int id_is_taken(struct tracker *tr, double now_s, const char *id)
 static struct entry *begin(struct tracker *tr, double now_s, const struct finding *f)
 {
 	struct incident *in = incident__new(f->key);
-	char slope[32];
 
 	if (!in)
 		return NULL;
@@ -316,9 +317,19 @@ static struct entry *begin(struct tracker *tr, double now_s, const struct findin
 	do {
 		draw_id(tr, f->key, now_s, in->id);
 	} while (id_is_taken(tr, now_s, in->id));
-	incident__note(in, now_s, "opened: grows by %s per hour",
-		       units__format_bytes(f->verdict->slope_bytes_per_hour, slope, sizeof(slope)));
 	return add(tr, in);
+}
+
+static struct entry *begin_leak(struct tracker *tr, double now_s, const struct finding *f)
+{
+	struct entry *e = begin(tr, now_s, f);
+	char slope[32];
+
+	if (e)
+		incident__note(e->in, now_s, "opened: grows by %s per hour",
+			       units__format_bytes(f->verdict->slope_bytes_per_hour, slope,
+						   sizeof(slope)));
+	return e;
 }
 
 /* An incident of the object that was closed a moment ago, here or by an earlier agent. */
@@ -362,8 +373,18 @@ static struct entry *open_entry(struct tracker *tr, double now_s, const struct f
 	if (e)
 		reopen(tr, now_s, e);
 	else
-		e = begin(tr, now_s, f);
+		e = begin_leak(tr, now_s, f);
 	return e;
+}
+
+/* What was still to come does not come any more. */
+static void settle_not_seen(struct incident *in)
+{
+	int before = in->not_seen_cnt;
+
+	incident__forget_not_seen(in, "call sites: " UNFINISHED_LOOK);
+	if (in->not_seen_cnt < before)
+		incident__not_seen(in, "call sites: it was over before a closer look was finished");
 }
 
 static void close_entry(struct tracker *tr, double now_s, struct entry *e, const char *reason)
@@ -372,6 +393,7 @@ static void close_entry(struct tracker *tr, double now_s, struct entry *e, const
 
 	incident__note(in, now_s, "closed: %s", reason);
 	incident__close(in, now_s, reason);
+	settle_not_seen(in);
 	in->updated_s = now_s;
 	tr->open_cnt--;
 	changed(tr, now_s, e);
@@ -473,6 +495,8 @@ static void add_not_seen(struct incident *in, const json_t *lines)
 static int take_sites(struct incident *in, double now_s, const struct finding *f)
 {
 	incident__forget_not_seen(in, "call sites: "); /* only the newest reason holds */
+	if (f->history_cnt)
+		incident__forget_not_seen(in, "curve: ");
 	add_not_seen(in, f->not_seen);
 	if (!json_array_size(f->sites) || f->sites == in->sites)
 		return 0;
@@ -480,6 +504,21 @@ static int take_sites(struct incident *in, double now_s, const struct finding *f
 		return 0;
 	incident__note(in, now_s, "call sites found by a closer look");
 	return 1;
+}
+
+/* What surrounds the object, and what was found in it. 1: that is news. */
+static int take_surroundings(struct incident *in, double now_s, const struct finding *f)
+{
+	int i;
+
+	if (f->history_cnt)
+		incident__set_history(in, f->history, f->history_cnt);
+	for (i = 0; i < TOP_CNT; i++) {
+		if (f->top[i])
+			incident__set_top(in, i, f->top[i]);
+	}
+	incident__set_configuration(in, f->configuration);
+	return take_sites(in, now_s, f);
 }
 
 static void update(struct tracker *tr, double now_s, struct entry *e, const struct finding *f,
@@ -491,11 +530,7 @@ static void update(struct tracker *tr, double now_s, struct entry *e, const stru
 	if (f->verdict->state == VERDICT_LEAK)
 		news = apply_leak(tr, now_s, e, f, is_new);
 	set_object(tr, in, f->object);
-	if (f->history_cnt)
-		incident__set_history(in, f->history, f->history_cnt);
-	if (f->top)
-		incident__set_top(in, f->top);
-	news |= take_sites(in, now_s, f);
+	news |= take_surroundings(in, now_s, f);
 	in->updated_s = now_s;
 	if (news || !(fabs(now_s - e->written_s) < tr->window_s / WRITE_PART))
 		changed(tr, now_s, e);
@@ -553,6 +588,92 @@ const struct incident *tracker__report(struct tracker *tr, double now_s, const s
 		tell(tr, in);
 	return in;
 }
+
+/* ---- memory errors ---- */
+
+static enum incident_severity severity_of_error(const struct finding *f,
+						const struct memory_error *error)
+{
+	if (f->severity)
+		return *f->severity;
+	return error->kind == ERROR_OOM_KILL ? SEVERITY_WARNING : SEVERITY_INFO;
+}
+
+/* 1: the first of its kind. */
+static int take_error(const struct tracker *tr, double now_s, struct incident *in,
+		      const struct memory_error *error)
+{
+	incident__note(in, now_s, "%s", error->text);
+	return memory_error__count(in, now_s, tr->window_s / BIN_PART, error) > 0;
+}
+
+/* Unlike a leak that comes back, an error after a quiet time is a new one. */
+static struct entry *begin_error(struct tracker *tr, double now_s, const struct finding *f)
+{
+	struct entry *e;
+
+	if (tr->open_cnt >= tr->max_open) {
+		tr->dropped++;
+		return NULL;
+	}
+	e = begin(tr, now_s, f);
+	if (!e)
+		return NULL;
+	e->in->kind = INCIDENT_MEMORY_ERROR;
+	e->in->started_s = now_s;
+	incident__note(e->in, now_s, "opened: a memory error that was not seen here for a while");
+	return e;
+}
+
+const struct incident *tracker__error(struct tracker *tr, double now_s, const struct finding *f,
+				      const struct memory_error *error)
+{
+	enum incident_severity severity = severity_of_error(f, error);
+	struct entry *e;
+	int is_new, is_first;
+
+	upkeep(tr, now_s);
+	e = find_open(tr, f->key);
+	is_new = !e;
+	if (is_new)
+		e = begin_error(tr, now_s, f);
+	if (!e)
+		return NULL;
+	is_first = take_error(tr, now_s, e->in, error);
+	/* whoever was killed says more than the cgroup it was in */
+	if (is_new || (is_first && error->victim))
+		set_object(tr, e->in, f->object);
+	e->in->verdict.limit_bytes = e->in->worst.limit_bytes = f->verdict->limit_bytes;
+	take_surroundings(e->in, now_s, f);
+	if (is_new)
+		e->in->severity = severity;
+	else if (severity > e->in->severity)
+		raise_severity(e->in, now_s, severity);
+	e->in->updated_s = now_s;
+	changed(tr, now_s, e);
+	if (is_new)
+		tell(tr, e->in);
+	return e->in;
+}
+
+void tracker__calm(struct tracker *tr, double now_s)
+{
+	double quiet_s = tr->window_s / CALM_PART;
+	char reason[80], span[32];
+	size_t i;
+
+	snprintf(reason, sizeof(reason), "no more of it for %s",
+		 units__format_duration(quiet_s, span, sizeof(span)));
+	for (i = 0; i < tr->cnt; i++) {
+		struct entry *e = &tr->entries[i];
+
+		if (is_open(e) && e->in->kind == INCIDENT_MEMORY_ERROR &&
+		    !(fabs(now_s - memory_error__last_s(e->in)) < quiet_s))
+			close_entry(tr, now_s, e, reason);
+	}
+}
+
+/* ---- ends and restarts ---- */
 
 void tracker__ended(struct tracker *tr, double now_s, const char *key, const char *reason)
 {
@@ -624,7 +745,8 @@ void tracker__sweep(struct tracker *tr, double now_s, double since_s)
 	for (i = 0; i < tr->cnt; i++) {
 		struct entry *e = &tr->entries[i];
 
-		if (!is_open(e) || !e->taken_up || e->seen_s >= since_s)
+		if (!is_open(e) || !e->taken_up || e->seen_s >= since_s ||
+		    e->in->kind == INCIDENT_MEMORY_ERROR)
 			continue;
 		units__format_time(e->in->updated_s, last, sizeof(last));
 		incident__not_seen(e->in, "how it ended: the agent was away after %s", last);
@@ -644,17 +766,49 @@ void tracker__foreach_open(const struct tracker *tr, incident_fn fn, void *ctx)
 	}
 }
 
-void tracker__note(struct tracker *tr, double now_s, const char *id, const char *text)
+void tracker__foreach_recent(const struct tracker *tr, double now_s, incident_fn fn, void *ctx)
 {
 	size_t i;
 
 	for (i = 0; i < tr->cnt; i++) {
-		if (strcmp(tr->entries[i].in->id, id))
-			continue;
-		incident__note(tr->entries[i].in, now_s, "%s", text);
-		changed(tr, now_s, &tr->entries[i]);
-		return;
+		if (!is_open(&tr->entries[i]) &&
+		    fabs(now_s - tr->entries[i].in->closed_s) <= tr->window_s / REOPEN_PART)
+			fn(ctx, tr->entries[i].in);
 	}
+}
+
+void tracker__note(struct tracker *tr, double now_s, const char *id, const char *text)
+{
+	struct entry *e = find_id(tr, id);
+
+	if (!e)
+		return;
+	incident__note(e->in, now_s, "%s", text);
+	changed(tr, now_s, e);
+}
+
+void tracker__explained(struct tracker *tr, double now_s, const char *id,
+			const struct memory_error *error)
+{
+	struct entry *e = find_id(tr, id);
+
+	if (!e)
+		return;
+	take_error(tr, now_s, e->in, error);
+	changed(tr, now_s, e);
+}
+
+void tracker__told(struct tracker *tr, double now_s, const char *id, const char *target,
+		   const char *type, enum incident_state state)
+{
+	struct entry *e = find_id(tr, id);
+
+	if (!e)
+		return;
+	incident__note(e->in, now_s, "told '%s' (%s)%s", target, type,
+		       state == INCIDENT_OPEN ? "" : " of its end");
+	incident__told(e->in, now_s, target, type, state);
+	changed(tr, now_s, e);
 }
 
 size_t tracker__open_cnt(const struct tracker *tr)

@@ -439,24 +439,14 @@ static void deliver(struct worker *w, void *arg)
 	job->err = notify_kind__of(job->delivery.target->type)->deliver(&job->delivery, job->why);
 }
 
-/* Repeats are not worth a line in the incident's timeline. */
-static void note(struct notify *n, const struct target *t, const struct said *said, double now_s)
-{
-	char text[NOTIFY_NAME_LEN + 64];
-
-	snprintf(text, sizeof(text), "told '%s' (%s)%s", t->cfg.name, t->kind->name,
-		 said->state == INCIDENT_OPEN ? "" : " of its end");
-	tracker__note(n->tracker, now_s, said->id, text);
-}
-
 static void was_told(struct notify *n, struct target *t, const struct said *said, double now_s)
 {
 	struct notice *notice = find(t, said->id);
 
 	if (!notice)
 		return;
-	if (!isnan(notice->news_s))
-		note(n, t, said, now_s);
+	if (!isnan(notice->news_s)) /* repeats are not worth a line in the incident's timeline */
+		tracker__told(n->tracker, now_s, said->id, t->cfg.name, t->kind->name, said->state);
 	if (said->state == INCIDENT_CLOSED && notice->state == INCIDENT_CLOSED) {
 		drop(n, t, notice);
 		return;

@@ -48,7 +48,9 @@ static json_t *labels_of(const json_t *incident)
 		"pid",	     "comm",	 "cgroup", "container", "pod",
 		"namespace", "workload", "image",  "node",
 	};
-	json_t *labels = json_pack("{ss}", "alertname", "SeepMemoryLeak");
+	json_t *labels = json_pack("{ss}", "alertname",
+				   notify_message__is_error(incident) ? "SeepMemoryError" :
+									"SeepMemoryLeak");
 	size_t i;
 
 	copy_label(labels, incident, "id");

@@ -41,6 +41,9 @@ const struct notify_kind *notify_kind__of(int type);
 int notify__post(const struct notify_delivery *d, const char *path, const char *body,
 		 char ret_why[NOTIFY_WHY_LEN]);
 
+/* Of kind memory-error. */
+int notify_message__is_error(const json_t *incident);
+
 /*
  * The message: seep.notification/1, incidents stolen. cnt counts those that did not fit as well.
  * NULL: out of memory.

@@ -53,15 +53,17 @@ static json_t *event_of(const json_t *incident, const char *node, double now_s)
 	const json_t *object = json_object_get(incident, "object");
 	const char *state = str_of(incident, "state"), *id = str_of(incident, "id");
 	int closed = state && !strcmp(state, "closed");
-	char name[64], note[NOTE_MAX], line[300];
+	const char *reason = notify_message__is_error(incident) ? "MemoryError" : "MemoryLeak";
+	char name[64], note[NOTE_MAX], line[300], ended[24];
 
 	notify_message__line(incident, line, sizeof(line));
+	snprintf(ended, sizeof(ended), "%sEnded", reason);
 	snprintf(name, sizeof(name), "seep-%.16s-", id ? id : "");
 	snprintf(note, sizeof(note), "%s; on node %s: seep show %.16s", line, node, id ? id : "");
 	return json_pack("{ss, ss, s{ss, ss}, so, ss, ss, ss, s{ss, ss}, so, so, si}", "apiVersion",
 			 "v1", "kind", "Event", "metadata", "generateName", name, "namespace",
 			 str_of(object, "namespace"), "involvedObject", pod_of(object), "reason",
-			 closed ? "MemoryLeakEnded" : "MemoryLeak", "message", note, "type",
+			 closed ? ended : reason, "message", note, "type",
 			 closed ? "Normal" : "Warning", "source", "component", "seep", "host", node,
 			 "firstTimestamp", time_of(now_s), "lastTimestamp", time_of(now_s), "count",
 			 1);

@@ -51,6 +51,50 @@ static void copy_whole(const char *text, char *buf, size_t cap)
 	clean__name(text, strlen(text), buf, cap);
 }
 
+/* "2 OOM kills, the limit was hit 7 times" */
+static void say_errors(const json_t *incident, char *buf, size_t cap)
+{
+	const json_t *errors = json_object_get(incident, "errors"), *error;
+	const char *kind;
+	double cnt;
+	size_t i, len = 0;
+
+	buf[0] = '\0';
+	for (i = json_array_size(errors); i-- > 0 && len < cap;) {
+		error = json_array_get(errors, i);
+		kind = str_of(error, "kind");
+		cnt = num_of(error, "count");
+		if (kind && !strcmp(kind, "oom-kill"))
+			len += snprintf(buf + len, cap - len, "%s%.0f OOM kill%s", len ? ", " : "",
+					cnt, cnt == 1 ? "" : "s");
+		else
+			len += snprintf(buf + len, cap - len, "%sthe limit was hit %.0f time%s",
+					len ? ", " : "", cnt, cnt == 1 ? "" : "s");
+	}
+}
+
+static void error_line(const json_t *incident, const char *who, char *buf, size_t cap)
+{
+	const char *state = str_of(incident, "state"), *reason = str_of(incident, "close_reason");
+	char errors[120], line[TITLE_MAX];
+
+	say_errors(incident, errors, sizeof(errors));
+	if (state && !strcmp(state, "closed"))
+		snprintf(line, sizeof(line), "closed: %s, %.60s: %s", who, reason ? reason : "over",
+			 errors);
+	else
+		snprintf(line, sizeof(line), "%s: %s: %s", str_of(incident, "severity") ?: "?", who,
+			 errors);
+	copy_whole(line, buf, cap);
+}
+
+int notify_message__is_error(const json_t *incident)
+{
+	const char *kind = str_of(incident, "kind");
+
+	return kind && !strcmp(kind, "memory-error");
+}
+
 void notify_message__line(const json_t *incident, char *buf, size_t cap)
 {
 	const json_t *verdict = json_object_get(incident, "verdict");
@@ -58,6 +102,10 @@ void notify_message__line(const json_t *incident, char *buf, size_t cap)
 	char who[240], grown[32], rate[32], left[32], line[TITLE_MAX];
 
 	name_object(json_object_get(incident, "object"), who, sizeof(who));
+	if (notify_message__is_error(incident)) {
+		error_line(incident, who, buf, cap);
+		return;
+	}
 	units__format_bytes(num_of(verdict, "growth_bytes"), grown, sizeof(grown));
 	if (state && !strcmp(state, "closed")) {
 		snprintf(line, sizeof(line), "closed: %s, %s: %s leaked", who,
@@ -118,6 +166,16 @@ static const char *common(const json_t *incidents, const char *name)
 	return first;
 }
 
+static int all_leaks(const json_t *incidents)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(incidents); i++)
+		if (notify_message__is_error(json_array_get(incidents, i)))
+			return 0;
+	return 1;
+}
+
 static void write_title(const json_t *incidents, size_t cnt, const char *node, char *buf)
 {
 	const char *what = common(incidents, "workload") ?: common(incidents, "image");
@@ -129,8 +187,9 @@ static void write_title(const json_t *incidents, size_t cnt, const char *node, c
 		copy_whole(title, buf, TITLE_MAX);
 		return;
 	}
-	snprintf(title, sizeof(title), "%s: %zu leaks%s%.160s on node %s",
+	snprintf(title, sizeof(title), "%s: %zu %s%s%.160s on node %s",
 		 strcmp(state_of(incidents), "open") ? "closed" : severity_of(incidents), cnt,
+		 all_leaks(incidents) ? "leaks" : "incidents",
 		 what ? " of " : "", what ? what : "", node);
 	copy_whole(title, buf, TITLE_MAX);
 }

@@ -10,6 +10,9 @@ import {badge, card, list, memory_columns, named, pid_of, row_key, tile} from ".
 const ATTRIBUTES = ["namespace", "workload", "pod", "container", "image", "comm", "pid", "cgroup",
 		    "node"];
 const RELATED_MAX = 10;
+const LISTS = [["growth", "Ten fastest growing processes at that time", "top_growth"],
+	       ["pods", "Ten largest pods at that time", "top_pods"],
+	       ["pods_growth", "Ten fastest growing pods at that time", "top_pods_growth"]];
 const WEIGHTS = {
 	kept: {label: "Bytes kept", of: (site) => site.outstanding_bytes, unit: fmt.bytes},
 	growth: {label: "Growth per hour", of: (site) => site.growth_bytes_per_hour, unit: fmt.rate},
@@ -52,7 +55,8 @@ function head(i) {
 		  h("span", {class: "mono"}, i.id)),
 		h("div", {class: "title-row"},
 		  h("h1", {}, named(fmt.title(o)), pid_of(o)),
-		  h("div", {class: "badges"}, badge(i.severity), badge(i.state), badge(i.verdict.class)),
+		  h("div", {class: "badges"}, badge(i.severity), badge(i.state),
+		    badge(i.kind === "leak" ? i.verdict.class : "memory error")),
 		  h("div", {class: "actions"},
 		    copy_button("Copy link", () => `${location.origin}/incident/${i.id}`),
 		    h("a", {class: "ghost", href: `/api/incident/${encodeURIComponent(i.id)}`,
@@ -68,8 +72,21 @@ function between(pair, show) {
 	return `95 %: ${show(low)} to ${fmt.known(high) ? show(high) : "any time later"}`;
 }
 
+const ERRORS = {"oom-kill": "OOM kills", "limit-hit": "Limit hits"};
+
+function error_facts(i) {
+	return [...i.errors.map((e) => tile(ERRORS[e.kind] ?? e.kind, fmt.count(e.count),
+			`the last ${fmt.time(e.last_s)}`)),
+		tile("Limit", fmt.bytes(i.verdict.limit_bytes), null),
+		tile("Since", fmt.short_time(i.started_s),
+		     i.state === "open" ? `open for ${fmt.duration(i.duration_s)}` : i.close_reason ?? "closed")];
+}
+
 function facts(i) {
 	const v = i.verdict;
+
+	if (i.kind === "memory-error")
+		return error_facts(i);
 
 	return [tile("Grew", fmt.bytes(v.growth_bytes),
 		     `since ${fmt.time(v.since_s)}`),
@@ -224,7 +241,8 @@ function show_sites(root, i) {
 
 /* ---- the rest ---- */
 
-function attributes(o) {
+function attributes(i) {
+	const o = i.object;
 	const pairs = ATTRIBUTES.filter((k) => o[k] !== null && o[k] !== undefined)
 		.map((k) => [k, String(o[k])]);
 	const query = (k, v) => `${k}=${/\s/.test(v) ? `"${v.replaceAll('"', "*")}"` : v}`;
@@ -233,7 +251,7 @@ function attributes(o) {
 			h("dt", {}, k), h("dd", {}, h("a", {"data-key": `attribute ${k}`,
 				title: "other incidents with it",
 				href: `/incidents?q=${encodeURIComponent(query(k, v))}`}, named(fmt.name(v))))))),
-		copy_button("Copy as key=value", () => pairs.map(([k, v]) => query(k, v)).join("\n"))];
+		copy_button("Copy as key=value", () => i.attributes.join("\n"))];
 }
 
 function timeline(i) {
@@ -256,6 +274,22 @@ function related(i, others) {
 	}));
 }
 
+function judged_with(c) {
+	if (!c)
+		return h("p", {class: "quiet"}, "That was not kept.");
+	return h("dl", {class: "attributes"}, [
+		["window", fmt.duration(c.window_s)], ["interval", fmt.duration(c.interval_s)],
+		["rule", c.rule?.name ?? "none"], ["closer look", c.drill],
+	].map(([k, v]) => h("div", {}, h("dt", {}, k), h("dd", {}, named(fmt.name(v))))));
+}
+
+function notified(i) {
+	return i.notified.length ? h("ol", {class: "timeline"}, i.notified.map((n) => h("li", {},
+		h("time", {datetime: new Date(n.t_s * 1000).toISOString()}, fmt.time(n.t_s)),
+		h("span", {}, fmt.name(`${n.target} (${n.type}): ${n.state}`))))) :
+		h("p", {class: "quiet"}, "Nobody has been told.");
+}
+
 function top_table(by) {
 	return new Table({caption: "The largest at that time", key: row_key, sort: "rss",
 			  columns: memory_columns({by})});
@@ -269,21 +303,25 @@ function build(root) {
 		evidence: part(), attributes: part(), timeline: part(), not_seen: part(),
 		related: part(), code: part(), no_code: part(), weights: part(), stacks: part(),
 		flame: new Flame(), lines: lines_table(), top: top_table("process"),
-		pods: top_table("pod"), pods_card: part(), weight: "kept", open: new Set([0]),
+		pods: top_table("pod"), pods_card: part(), growth: top_table("process"),
+		growth_card: part(), pods_growth: top_table("pod"), pods_growth_card: part(),
+		configuration: part(), notified: part(), weight: "kept", open: new Set([0]),
 	};
 
 	parts.code.append(parts.weights, parts.flame.el,
 			  h("h3", {}, "Call stacks, largest first"), parts.stacks,
 			  h("h3", {}, "Source lines"), parts.lines.el);
-	parts.pods_card.append(card("Ten largest pods at that time", parts.pods.el));
+	for (const [name, caption] of LISTS)
+		parts[`${name}_card`].append(card(caption, parts[name].el));
 	root.replaceChildren(parts.head, parts.facts, card("Memory over time", parts.legend, parts.chart.el),
 		card("Where it is allocated and kept", parts.code, parts.no_code),
 		h("div", {class: "columns"},
 		  h("div", {}, card("What it means", parts.meaning), card("Evidence", parts.evidence),
 		      card("Related", parts.related)),
 		  h("div", {}, card("Whose it is", parts.attributes), card("What happened", parts.timeline),
+		    card("Who was told", parts.notified), card("Judged with", parts.configuration),
 		    card("What was not seen", parts.not_seen))),
-		card("Ten largest processes at that time", parts.top.el), parts.pods_card);
+		card("Ten largest processes at that time", parts.top.el), ...LISTS.map(([name]) => parts[`${name}_card`]));
 }
 
 export function show(root, {incident: i, ...more_of}) {
@@ -293,12 +331,14 @@ export function show(root, {incident: i, ...more_of}) {
 
 	root.incident = i;
 	slot(parts.head, [i.object, i.severity, i.state, i.verdict.class], () => head(i));
-	slot(parts.facts, [i.verdict, i.duration_s], () => facts(i));
+	slot(parts.notified, i.notified, () => notified(i));
+	slot(parts.configuration, i.configuration, () => judged_with(i.configuration));
+	slot(parts.facts, [i.verdict, i.errors, i.duration_s], () => facts(i));
 	slot(parts.legend, [i.verdict.slope_bytes_per_hour > 0, i.verdict.limit_bytes], () => legend(i));
 	parts.chart.update(curve(i));
 	slot(parts.meaning, i.explanation, () => h("p", {}, fmt.name(i.explanation)));
 	slot(parts.evidence, i.verdict.evidence, () => list(i.verdict.evidence));
-	slot(parts.attributes, i.object, () => attributes(i.object));
+	slot(parts.attributes, i.object, () => attributes(i));
 	slot(parts.timeline, i.timeline, () => timeline(i));
 	slot(parts.not_seen, i.not_seen, () => i.not_seen.length ? list(i.not_seen) :
 		h("p", {class: "quiet"}, "Nothing that seep knows of."));
@@ -308,6 +348,8 @@ export function show(root, {incident: i, ...more_of}) {
 	     () => related(i, others));
 	show_sites(root, i);
 	parts.top.update(i.top);
-	parts.pods.update(i.top_pods ?? []);
-	parts.pods_card.hidden = !i.top_pods?.length;
+	for (const [name, , rows] of LISTS) {
+		parts[name].update(i[rows]);
+		parts[`${name}_card`].hidden = !i[rows].length;
+	}
 }

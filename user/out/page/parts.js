@@ -92,7 +92,7 @@ export function memory_columns({by}) {
 		 help: "of what is never given back, per hour"},
 		{id: "trend", label: "Window", prio: 2, value: (r) => r.growth_bytes_per_hour,
 		 from: (r) => [r.history, r.verdict],
-		 cell: (r) => sparkline(r.history, {tone: tone_of(r.verdict)}),
+		 cell: (r) => sparkline(r.history ?? [], {tone: tone_of(r.verdict)}),
 		 help: "memory over the window"},
 		{id: "verdict", label: "Verdict", prio: 2, value: (r) => r.verdict, cell: (r) => badge(r.verdict)},
 	];

@@ -156,7 +156,7 @@ static void test_leaks(void **state)
 
 	(void)state;
 	assert_int_equal(run("leaks"), 0);
-	expect(out, "1a open  critical ev?[31mil[42]");
+	expect(out, "1a open  leak critical ev?[31mil[42]");
 	expect(out, "1.0M");
 	expect(out, "2.0M");
 	expect(out, "1h");

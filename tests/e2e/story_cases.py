@@ -11,7 +11,7 @@ import os
 import signal
 
 from harness import Agent, Cgroups, Program, Skip, expect, wait_for
-from servers import Receiver, get, http_port
+from servers import Receiver, free_port, get, http_port
 
 WINDOW_S = 30
 OPEN_TIMEOUT_S = 120
@@ -160,7 +160,7 @@ def run_all(results, directory):
         config = directory / "seep.conf"
         config.write_text(CONFIG.format(url=hook.url, pid=leak.pid, name=name), encoding="utf-8")
         agent = stack.enter_context(Agent(directory / "agent", "--config", str(config), "--window",
-                                          f"{WINDOW_S}s", "--listen", "127.0.0.1:0"))
+                                          f"{WINDOW_S}s", "--listen", f"127.0.0.1:{free_port()}"))
         ids = []
         with results.case("story: OOM kills in a container are one incident"):
             if not cgroups.base:

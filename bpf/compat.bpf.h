@@ -60,6 +60,27 @@ static __always_inline bool has_percpu_rss(void)
 		 BPF_CORE_READ((struct mm_struct___percpu *)(mm), rss_stat[member].counters) :    \
 		 NULL)
 
+/*
+ * The same commit ended SPLIT_RSS_COUNTING: until then each task kept the changes it made to its
+ * own mm to itself, up to 65 page faults' worth, before they reached mm->rss_stat.
+ */
+struct task_rss_stat___split {
+	int count[SEEP_MM_CNT];
+} __attribute__((preserve_access_index));
+
+struct task_struct___split {
+	struct task_rss_stat___split rss_stat;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool has_task_rss(void)
+{
+	return bpf_core_field_exists(((struct task_struct___split *)0)->rss_stat);
+}
+
+/* What `task` has not yet told its mm of one counter; ask only where has_task_rss(). */
+#define task_held_count(task, member)                                                            \
+	BPF_CORE_READ((struct task_struct___split *)(task), rss_stat.count[member])
+
 /* 7adfc6c9b315 ("bpf: Add bpf_get_attach_cookie() BPF helper to access bpf_cookie value", 5.15). */
 enum bpf_func_id {
 	BPF_FUNC_get_attach_cookie = 174,

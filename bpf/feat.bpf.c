@@ -71,7 +71,7 @@ int feat_iter(struct bpf_iter__task *ctx)
 		find_cpu_offsets();
 	mm = BPF_CORE_READ(task, mm);
 	if (mm)
-		mm_read_exact(mm, batched, pages);
+		mm_read_exact(mm, task, batched, pages);
 	return 0;
 }
 

@@ -433,7 +433,7 @@ static __always_inline int on_oom(struct task_struct *victim)
 	if (!ev)
 		return 0;
 	if (mm) {
-		mm_read_exact(mm, batched, pages);
+		mm_read_exact(mm, victim, batched, pages);
 		__builtin_memcpy(ev->pages, pages, sizeof(pages));
 	}
 	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
@@ -478,6 +478,25 @@ static __always_inline void write_thread(struct seq_file *seq, struct task_struc
 	};
 
 	bpf_seq_write(seq, &rec, sizeof(rec));
+}
+
+/* Kernels to 6.1: what a task that does not speak for the mm holds back of its counters. */
+static __noinline int write_held(struct seq_file *seq, struct task_struct *task,
+				 struct task_struct *owner)
+{
+	struct seep_poll_held rec = {
+		.kind = SEEP_POLL_HELD,
+		.tgid = BPF_CORE_READ(owner, tgid),
+		.pages[SEEP_MM_FILE] = task_held_count(task, SEEP_MM_FILE),
+		.pages[SEEP_MM_ANON] = task_held_count(task, SEEP_MM_ANON),
+		.pages[SEEP_MM_SWAP] = task_held_count(task, SEEP_MM_SWAP),
+		.pages[SEEP_MM_SHMEM] = task_held_count(task, SEEP_MM_SHMEM),
+	};
+
+	if (rec.pages[SEEP_MM_FILE] || rec.pages[SEEP_MM_ANON] || rec.pages[SEEP_MM_SWAP] ||
+	    rec.pages[SEEP_MM_SHMEM])
+		bpf_seq_write(seq, &rec, sizeof(rec));
+	return 0;
 }
 
 /*
@@ -539,9 +558,20 @@ static __always_inline void describe(struct seep_poll_proc *rec, struct task_str
 	BPF_CORE_READ_STR_INTO(&rec->comm, task, group_leader, comm);
 }
 
+/* Functions of their own, this and the next: together they need more than BPF's 512 bytes of stack. */
+static __noinline int seed(struct task_struct *task, struct mm_struct *mm)
+{
+	struct seep_task_id id;
+
+	task_id(task, &id);
+	if (!bpf_map_lookup_elem(&seep_procs, &id))
+		enter(&id, task, mm, 0);
+	return 0;
+}
+
 /* `task` stands for its process: it owns the mm, or leads a group that borrows one. */
-static __always_inline void write_proc(struct seq_file *seq, struct task_struct *task,
-				       struct mm_struct *mm, struct task_struct *owner)
+static __noinline int write_proc(struct seq_file *seq, struct task_struct *task,
+				 struct mm_struct *mm, struct task_struct *owner)
 {
 	struct seep_poll_proc rec = {.kind = SEEP_POLL_PROC};
 	struct css_set *set = BPF_CORE_READ(task, cgroups);
@@ -555,15 +585,13 @@ static __always_inline void write_proc(struct seq_file *seq, struct task_struct 
 	rec.owner_tgid = owner ? BPF_CORE_READ(owner, tgid) : id.tgid;
 	rec.cgroup_id = css_set_cgroup_id(set);
 	describe(&rec, task);
-	mm_read_exact(mm, batched, rec.pages);
+	mm_read_exact(mm, task, batched, rec.pages);
 	rec.hwm_anon_pages = rec.pages[SEEP_MM_ANON] + rec.pages[SEEP_MM_SWAP];
 	rec.lwm_anon_pages = rec.hwm_anon_pages;
 	if (rec.owner_tgid != rec.tgid) {
 		rec.flags = SEEP_PROC_SHARED_MM;
 	} else {
 		proc = bpf_map_lookup_elem(&seep_procs, &id);
-		if (!proc)
-			proc = enter(&id, task, mm, 0);
 		if (proc)
 			follow_cgroup(proc, set);
 		else
@@ -573,6 +601,7 @@ static __always_inline void write_proc(struct seq_file *seq, struct task_struct 
 			resync_proc(proc, &rec, batched);
 	}
 	bpf_seq_write(seq, &rec, sizeof(rec));
+	return 0;
 }
 
 SEC("iter/task")
@@ -581,7 +610,7 @@ int seep_poll(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task, *owner;
 	struct seq_file *seq = ctx->meta->seq;
 	struct mm_struct *mm;
-	bool leads;
+	bool leads, borrows;
 
 	if (!task || BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return 0;
@@ -590,17 +619,22 @@ int seep_poll(struct bpf_iter__task *ctx)
 	mm = BPF_CORE_READ(task, mm);
 	owner = mm ? mm_owner_or(mm, task) : NULL;
 	leads = BPF_CORE_READ(task, pid) == BPF_CORE_READ(task, tgid);
+	borrows = owner && BPF_CORE_READ(owner, tgid) != BPF_CORE_READ(task, tgid);
 	/* the owner speaks for its process: the leader, or a thread that outlived it */
-	if (mm && (owner == task ||
-		   (leads && owner && BPF_CORE_READ(owner, tgid) != BPF_CORE_READ(task, tgid))))
+	if (owner == task)
+		seed(task, mm);
+	if (owner == task || (leads && borrows))
 		write_proc(seq, task, mm, owner);
 	else
 		write_thread(seq, task);
+	if (has_task_rss() && owner && owner != task)
+		write_held(seq, task, owner);
 	return 0;
 }
 
 /* Unused: puts the records that no map holds into the object's BTF, for tests to compare. */
 struct seep_poll_thread *btf_of_poll_thread;
+struct seep_poll_held *btf_of_poll_held;
 struct seep_poll_proc *btf_of_poll_proc;
 struct seep_event *btf_of_event;
 

@@ -163,13 +163,22 @@ static __always_inline s64 percpu_part(s32 *parts, u64 offset)
 	return part;
 }
 
+static __always_inline void add_task_held(struct task_struct *task, s64 pages[SEEP_MM_CNT])
+{
+	pages[SEEP_MM_FILE] += task_held_count(task, SEEP_MM_FILE);
+	pages[SEEP_MM_ANON] += task_held_count(task, SEEP_MM_ANON);
+	pages[SEEP_MM_SWAP] += task_held_count(task, SEEP_MM_SWAP);
+	pages[SEEP_MM_SHMEM] += task_held_count(task, SEEP_MM_SHMEM);
+}
+
 /*
- * Exact sums, as percpu_counter_sum() would give: the batched counts plus what each CPU still
- * holds (up to max(32, 2 * CPUs) pages each). Costs 4 reads a CPU. Never negative: the parts are
- * not read at one instant.
+ * Exact sums: the batched counts plus what is held back of them. Since 6.2 that is what each CPU
+ * still holds (up to max(32, 2 * CPUs) pages, 4 reads a CPU), as percpu_counter_sum() would add;
+ * before, what `task` holds, and the other tasks of the mm are for the caller to add. A sum may be
+ * negative by what others hold, or because its parts are not read at one instant.
  */
-static __always_inline void mm_read_exact(struct mm_struct *mm, s64 batched[SEEP_MM_CNT],
-					  s64 pages[SEEP_MM_CNT])
+static __always_inline void mm_read_exact(struct mm_struct *mm, struct task_struct *task,
+					  s64 batched[SEEP_MM_CNT], s64 pages[SEEP_MM_CNT])
 {
 	s32 *file, *anon, *swap, *shmem;
 	u64 offset;
@@ -179,8 +188,10 @@ static __always_inline void mm_read_exact(struct mm_struct *mm, s64 batched[SEEP
 	mm_read_batched(mm, batched);
 	for (i = 0; i < SEEP_MM_CNT; i++)
 		pages[i] = batched[i];
+	if (has_task_rss())
+		add_task_held(task, pages);
 	if (!has_percpu_rss())
-		goto out;
+		return;
 	file = mm_percpu_parts(mm, SEEP_MM_FILE);
 	anon = mm_percpu_parts(mm, SEEP_MM_ANON);
 	swap = mm_percpu_parts(mm, SEEP_MM_SWAP);
@@ -192,10 +203,6 @@ static __always_inline void mm_read_exact(struct mm_struct *mm, s64 batched[SEEP
 		pages[SEEP_MM_SWAP] += percpu_part(swap, offset);
 		pages[SEEP_MM_SHMEM] += percpu_part(shmem, offset);
 	}
-out:
-	for (i = 0; i < SEEP_MM_CNT; i++)
-		if (pages[i] < 0)
-			pages[i] = 0;
 }
 
 #endif /* SEEP_TASK_BPF_H */

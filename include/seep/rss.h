@@ -38,7 +38,8 @@ struct seep_proc {
 	__u64 sum_seq;              /* is in its cgroup's sum while this is the cgroup's poll_seq */
 	__s64 pages[SEEP_MM_CNT];   /* newest known: the central counts plus `held` */
 	__s64 polled[SEEP_MM_CNT];  /* exact, at the last poll; pages - polled = growth since */
-	__s64 held[SEEP_MM_CNT];    /* what CPUs held back of the central counts at the last poll */
+	__s64 held[SEEP_MM_CNT];    /* held back of the central counts at the last poll: by CPUs,
+				     * to 6.1 by the task that owns the mm */
 	__s64 hwm_anon_pages;       /* highest of anon + swap since the last poll */
 	__s64 lwm_anon_pages;       /* lowest of anon + swap since the last poll */
 	__u64 events;               /* counter moves since the last poll */
@@ -60,6 +61,7 @@ struct seep_cgroup {
 enum seep_poll_kind {
 	SEEP_POLL_THREAD = 1, /* struct seep_poll_thread: any thread but the leader */
 	SEEP_POLL_PROC = 2,   /* struct seep_poll_proc: a thread-group leader */
+	SEEP_POLL_HELD = 3,   /* struct seep_poll_held: kernels to 6.1 */
 };
 
 struct seep_poll_thread {
@@ -69,6 +71,13 @@ struct seep_poll_thread {
 	__u64 faults;
 };
 
+/* To be added to the sizes of process `tgid`: its mm has not been told of them yet. */
+struct seep_poll_held {
+	__u32 kind;
+	__u32 tgid;
+	__s32 pages[SEEP_MM_CNT];
+};
+
 struct seep_poll_proc {
 	__u32 kind;
 	__u32 tgid;
@@ -76,7 +85,7 @@ struct seep_poll_proc {
 	__u64 faults;
 	__u64 start_ns;
 	__u64 cgroup_id;
-	__s64 pages[SEEP_MM_CNT]; /* exact: per-CPU parts are summed */
+	__s64 pages[SEEP_MM_CNT]; /* exact with SEEP_POLL_HELD added; below 0 is 0 */
 	__s64 hwm_anon_pages;     /* since the last poll */
 	__s64 lwm_anon_pages;
 	__u64 events;

@@ -107,8 +107,21 @@ const struct seep_event *watch__find_event(const struct watch *w, uint32_t kind,
 int watch__cgroup(struct watch *w, uint64_t cgroup_id, struct seep_cgroup *ret_cg);
 uint64_t watch__stat(struct watch *w, enum seep_stat stat);
 
-/* How far a size known from events alone may be off: what all CPUs may hold back. */
-int64_t batch_bound(void);
+/*
+ * How far a size known from events alone may be off: what all CPUs, or on kernels to 6.1 the
+ * process's threads, may hold back.
+ */
+int64_t batch_bound_of(int threads);
+int64_t batch_bound(void); /* of one thread */
+
+/*
+ * /proc gives the exact size; on kernels to 6.1 without what one thread holds back. A fault maps one
+ * anonymous page, or up to 16 of a file.
+ */
+void assert_proc_says(uint64_t exact_bytes, uint64_t proc_bytes, int pages_a_fault);
+
+/* Repetitions that prove no more than a part of them on an emulated machine ($SEEP_SLOW). */
+size_t fewer_if_slow(size_t cnt);
 
 #define WATCH_OR_SKIP(w, cfg)          \
 	do {                           \

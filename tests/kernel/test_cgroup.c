@@ -96,7 +96,7 @@ static void test_sums_follow_a_process_that_moves(void **state)
 
 /* ---- adding up --------------------------------------------------------------------------- */
 
-#define MANY 900 /* more records than the kernel's iterator hands out in one read */
+#define MANY 1200 /* even an eighth is more records than one read of the iterator hands out */
 
 static void hold(struct turn *t, void *arg)
 {
@@ -132,7 +132,7 @@ static void test_each_process_is_summed_once(void **state)
 	cg = test_cgroup__new("many");
 	if (!cg)
 		skip();
-	crowd__start(&crowd, MANY, hold, NULL);
+	crowd__start(&crowd, fewer_if_slow(MANY), hold, NULL);
 	for (i = 0; i < crowd.cnt; i++)
 		test_cgroup__enter(cg, crowd.pids[i]);
 	for (i = 0; i < 3; i++)
@@ -165,11 +165,9 @@ static void churn(struct turn *t, void *arg)
 	}
 }
 
-/* What those processes hold that live all the time: the sum can never be less. */
-static int64_t sum_of_the_living(const struct watch *w, const struct child *quiet,
-				 const struct child storms[STORMS])
+static int64_t sum_of_storms(const struct watch *w, const struct child storms[STORMS])
 {
-	int64_t sum = watch__get(w, quiet->pid)->pages[SEEP_MM_ANON];
+	int64_t sum = 0;
 	int i;
 
 	for (i = 0; i < STORMS; i++)
@@ -184,15 +182,17 @@ static int64_t sum_of_the_living(const struct watch *w, const struct child *quie
 static void check_storm(struct watch *w, const struct test_cgroup *cg, const struct child *quiet,
 			const struct child storms[STORMS])
 {
-	const int64_t child = 512 + 512; /* what a storm's child may hold, its copies included */
-	int64_t sum;
-	int i;
+	const int64_t slack = (STORMS + 1) * batch_bound();
+	int64_t living, children;
+	size_t i;
 
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < fewer_if_slow(300); i++) {
 		watch__poll(w);
-		sum = sum_of_the_living(w, quiet, storms);
-		assert_in_range(anon_of(w, cg) - sum + (STORMS + 1) * batch_bound(), 0,
-				2 * STORMS * child + 2 * (STORMS + 1) * batch_bound());
+		/* the sum is never less than what those hold that live all the time; a child holds
+		 * its parent's copies and 512 pages, and there may be a dying one and the next */
+		children = sum_of_storms(w, storms) + STORMS * 512;
+		living = sum_of_storms(w, storms) + watch__get(w, quiet->pid)->pages[SEEP_MM_ANON];
+		assert_in_range(anon_of(w, cg) - living + slack, 0, 2 * children + 2 * slack);
 	}
 }
 
@@ -246,35 +246,39 @@ static void overrun(struct turn *t, void *arg)
 	turn__wait(t, 0);
 }
 
+/* `first`: its record before; what it held then is charged to another cgroup, beside the limit. */
 static void check_victim(struct watch *w, const struct child *c, uint64_t cgroup_id,
-			 uint64_t start_ns)
+			 const struct seep_poll_proc *first)
 {
 	const int64_t limit = LIMIT_BYTES / page_size();
+	const int64_t most = limit + first->pages[SEEP_MM_ANON] + 256;
 	const struct seep_event *oom = watch__find_event(w, SEEP_EVENT_OOM, c->pid);
 	const struct seep_event *end = watch__find_event(w, SEEP_EVENT_EXIT, c->pid);
 
 	assert_non_null(oom);
 	assert_non_null(end);
-	assert_true(!oom->id.start_ns || oom->id.start_ns == start_ns); /* a pid only before 6.9 */
+	assert_true(!oom->id.start_ns ||
+		    oom->id.start_ns == first->start_ns); /* a pid only before 6.9 */
 	if (oom->id.start_ns) {
 		assert_int_equal(oom->cgroup_id, cgroup_id);
-		assert_in_range(oom->pages[SEEP_MM_ANON], limit * 3 / 4, limit + 256);
+		assert_in_range(oom->pages[SEEP_MM_ANON], limit * 3 / 4, most);
 		assert_true(end->flags & SEEP_PROC_OOM_KILLED);
 	}
 	assert_true(end->at_ns >= oom->at_ns);
-	assert_int_equal(end->id.start_ns, start_ns);
+	assert_int_equal(end->id.start_ns, first->start_ns);
 	assert_int_equal(end->cgroup_id, cgroup_id);
 	assert_int_equal(end->exit_code & 0x7f, SIGKILL);
-	assert_in_range(end->pages[SEEP_MM_ANON], limit * 3 / 4, limit + 256 + batch_bound());
+	assert_in_range(end->pages[SEEP_MM_ANON], limit * 3 / 4, most + batch_bound());
 	assert_in_range(end->peak_rss_pages, limit * 3 / 4, 4 * limit);
 }
 
 static void test_an_oom_kill_is_recorded(void **state)
 {
-	uint64_t ooms, start_ns;
+	struct seep_poll_proc first;
 	struct test_cgroup *cg;
 	struct watch *w;
 	struct child c;
+	uint64_t ooms;
 	int status;
 
 	WATCH_OR_SKIP(w, NULL);
@@ -286,7 +290,7 @@ static void test_an_oom_kill_is_recorded(void **state)
 	child__start(&c, overrun, NULL);
 	test_cgroup__enter(cg, c.pid);
 	watch__poll(w);
-	start_ns = watch__get(w, c.pid)->start_ns;
+	first = *watch__get(w, c.pid);
 	ooms = watch__stat(w, SEEP_STAT_OOMS);
 	child__step(&c); /* the pipe closes when it is killed */
 	status = child__finish(&c);
@@ -294,7 +298,7 @@ static void test_an_oom_kill_is_recorded(void **state)
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 	watch__poll(w);
 	assert_true(watch__stat(w, SEEP_STAT_OOMS) > ooms);
-	check_victim(w, &c, test_cgroup__id(cg), start_ns);
+	check_victim(w, &c, test_cgroup__id(cg), &first);
 	test_cgroup__free(cg);
 	watch__free(w);
 }

@@ -60,6 +60,12 @@ static const struct member cgroup[] = {
 	MEMBER(seep_cgroup, procs), MEMBER(seep_cgroup, pad),
 };
 
+static const struct member poll_held[] = {
+	MEMBER(seep_poll_held, kind),
+	MEMBER(seep_poll_held, tgid),
+	MEMBER(seep_poll_held, pages),
+};
+
 static const struct member poll_thread[] = {
 	MEMBER(seep_poll_thread, kind),
 	MEMBER(seep_poll_thread, tgid),
@@ -146,13 +152,13 @@ static const struct member step[] = {
 static const struct layout layouts[] = {
 	LAYOUT(RSS, seep_task_id, task_id),	LAYOUT(RSS, seep_proc, proc),
 	LAYOUT(RSS, seep_cgroup, cgroup),	LAYOUT(RSS, seep_poll_thread, poll_thread),
-	LAYOUT(RSS, seep_poll_proc, poll_proc), LAYOUT(RSS, seep_event, event),
-	LAYOUT(ALLOC, seep_span, span),		LAYOUT(ALLOC, seep_text, text),
-	LAYOUT(ALLOC, seep_regs, regs),		LAYOUT(ALLOC, seep_live_key, live_key),
-	LAYOUT(ALLOC, seep_live, live),		LAYOUT(ALLOC, seep_total, total),
-	LAYOUT(ALLOC, seep_stack, stack),	LAYOUT(GROWTH, seep_growth_step, step),
-	LAYOUT(GROWTH, seep_stack, stack),	LAYOUT(GROWTH, seep_regs, regs),
-	LAYOUT(GROWTH, seep_span, span),
+	LAYOUT(RSS, seep_poll_held, poll_held), LAYOUT(RSS, seep_poll_proc, poll_proc),
+	LAYOUT(RSS, seep_event, event),		LAYOUT(ALLOC, seep_span, span),
+	LAYOUT(ALLOC, seep_text, text),		LAYOUT(ALLOC, seep_regs, regs),
+	LAYOUT(ALLOC, seep_live_key, live_key), LAYOUT(ALLOC, seep_live, live),
+	LAYOUT(ALLOC, seep_total, total),	LAYOUT(ALLOC, seep_stack, stack),
+	LAYOUT(GROWTH, seep_growth_step, step), LAYOUT(GROWTH, seep_stack, stack),
+	LAYOUT(GROWTH, seep_regs, regs),	LAYOUT(GROWTH, seep_span, span),
 };
 
 static const char *const objects[] = {RSS, ALLOC, GROWTH};

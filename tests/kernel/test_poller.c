@@ -107,7 +107,7 @@ static void test_kernel_threads_are_absent(void **state)
 
 /* ---- many -------------------------------------------------------------------------------- */
 
-#define MANY 900
+#define MANY 1200 /* an eighth of them is more than one read of the iterator, too */
 
 static void peak_between_polls(struct turn *t, void *arg)
 {
@@ -133,7 +133,7 @@ static void test_no_mark_is_lost_among_many(void **state)
 	size_t i;
 
 	POLLER_OR_SKIP(p);
-	crowd__start(&crowd, MANY, peak_between_polls, NULL);
+	crowd__start(&crowd, fewer_if_slow(MANY), peak_between_polls, NULL);
 	poll_all(p);
 	crowd__step(&crowd);
 	all = poll_all(p);
@@ -234,9 +234,9 @@ static void test_proc_says_the_same(void **state)
 	child__start(&c, hold, NULL);
 	a = sample_of(bpf, c.pid);
 	b = sample_of(proc, c.pid);
-	assert_int_equal(a.anon_bytes, b.anon_bytes);
-	assert_int_equal(a.file_bytes, b.file_bytes);
-	assert_int_equal(a.shmem_bytes, b.shmem_bytes);
+	assert_proc_says(a.anon_bytes, b.anon_bytes, 1);
+	assert_proc_says(a.file_bytes, b.file_bytes, 16);
+	assert_proc_says(a.shmem_bytes, b.shmem_bytes, 16);
 	assert_int_equal(a.swap_bytes, b.swap_bytes);
 	assert_int_equal(a.ppid, b.ppid);
 	assert_int_equal(a.uid, b.uid);

@@ -19,6 +19,11 @@ struct threads {
 	size_t cnt, cap;
 };
 
+struct held {
+	struct seep_poll_held *v;
+	size_t cnt, cap;
+};
+
 struct poller {
 	struct rss_probe *probe; /* NULL: /proc only */
 	char proc_dir[128];
@@ -26,9 +31,10 @@ struct poller {
 	struct samples now;
 	struct samples before; /* /proc only: exits are found by absence */
 	struct threads threads;
+	struct held held;
 	uint64_t page_bytes;
 	uint64_t proc_errors;
-	int oom;               /* an array could not grow during this poll */
+	int oom; /* an array could not grow during this poll */
 };
 
 int poller__new(const struct poller_cfg *cfg, struct poller **ret_poller)
@@ -59,6 +65,7 @@ void poller__free(struct poller *p)
 	free(p->now.v);
 	free(p->before.v);
 	free(p->threads.v);
+	free(p->held.v);
 	free(p);
 }
 
@@ -90,26 +97,45 @@ static uint64_t pages_to_bytes(const struct poller *p, int64_t pages)
 	return pages > 0 ? pages * p->page_bytes : 0;
 }
 
-static void from_record(const struct poller *p, const struct seep_poll_proc *rec,
-			struct proc_sample *s)
+/* Sums of parts, until settle(): they may be below zero on the way. */
+static void add_pages(const struct poller *p, struct proc_sample *s, const __s64 pages[SEEP_MM_CNT])
+{
+	s->file_bytes += pages[SEEP_MM_FILE] * p->page_bytes;
+	s->anon_bytes += pages[SEEP_MM_ANON] * p->page_bytes;
+	s->swap_bytes += pages[SEEP_MM_SWAP] * p->page_bytes;
+	s->shmem_bytes += pages[SEEP_MM_SHMEM] * p->page_bytes;
+}
+
+static uint64_t not_below_zero(uint64_t sum)
+{
+	return (int64_t)sum < 0 ? 0 : sum;
+}
+
+static void settle(struct proc_sample *s)
 {
 	uint64_t level;
 
-	memset(s, 0, sizeof(*s));
-	s->id.tgid = rec->tgid;
-	s->id.start_ns = rec->start_ns;
-	s->cgroup_id = rec->cgroup_id;
-	s->file_bytes = pages_to_bytes(p, rec->pages[SEEP_MM_FILE]);
-	s->anon_bytes = pages_to_bytes(p, rec->pages[SEEP_MM_ANON]);
-	s->swap_bytes = pages_to_bytes(p, rec->pages[SEEP_MM_SWAP]);
-	s->shmem_bytes = pages_to_bytes(p, rec->pages[SEEP_MM_SHMEM]);
+	s->file_bytes = not_below_zero(s->file_bytes);
+	s->anon_bytes = not_below_zero(s->anon_bytes);
+	s->swap_bytes = not_below_zero(s->swap_bytes);
+	s->shmem_bytes = not_below_zero(s->shmem_bytes);
 	level = s->anon_bytes + s->swap_bytes;
-	s->hwm_bytes = pages_to_bytes(p, rec->hwm_anon_pages);
-	s->lwm_bytes = pages_to_bytes(p, rec->lwm_anon_pages);
 	if (s->hwm_bytes < level)
 		s->hwm_bytes = level;
 	if (s->lwm_bytes > level)
 		s->lwm_bytes = level;
+}
+
+static void from_record(const struct poller *p, const struct seep_poll_proc *rec,
+			struct proc_sample *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->id.tgid = rec->tgid;
+	s->id.start_ns = rec->start_ns;
+	s->cgroup_id = rec->cgroup_id;
+	add_pages(p, s, rec->pages);
+	s->hwm_bytes = pages_to_bytes(p, rec->hwm_anon_pages);
+	s->lwm_bytes = pages_to_bytes(p, rec->lwm_anon_pages);
 	s->cpu_ns = rec->cpu_ns;
 	s->faults = rec->faults;
 	s->events = rec->events;
@@ -124,6 +150,7 @@ static void from_record(const struct poller *p, const struct seep_poll_proc *rec
 static void on_record(void *ctx, const void *record)
 {
 	struct seep_poll_thread *t;
+	struct seep_poll_held *h;
 	struct proc_sample *s;
 	struct poller *p = ctx;
 	uint32_t kind;
@@ -133,6 +160,12 @@ static void on_record(void *ctx, const void *record)
 		s = add_sample(p);
 		if (s)
 			from_record(p, record, s);
+		return;
+	}
+	if (kind == SEEP_POLL_HELD) {
+		h = grow(p, (void **)&p->held.v, &p->held.cnt, &p->held.cap, sizeof(*h));
+		if (h)
+			memcpy(h, record, sizeof(*h));
 		return;
 	}
 	t = grow(p, (void **)&p->threads.v, &p->threads.cnt, &p->threads.cap, sizeof(*t));
@@ -159,14 +192,36 @@ static void sort_samples(struct poller *p)
 		qsort(p->now.v, p->now.cnt, sizeof(*p->now.v), by_tgid);
 }
 
+static struct proc_sample *find_sample(struct poller *p, uint32_t tgid)
+{
+	struct proc_sample key = {.id.tgid = tgid};
+
+	return bsearch(&key, p->now.v, p->now.cnt, sizeof(key), by_tgid);
+}
+
+static void add_held(struct poller *p)
+{
+	__s64 pages[SEEP_MM_CNT];
+	struct proc_sample *s;
+	size_t i, m;
+
+	for (i = 0; i < p->held.cnt; i++) {
+		s = find_sample(p, p->held.v[i].tgid);
+		if (!s)
+			continue;
+		for (m = 0; m < SEEP_MM_CNT; m++)
+			pages[m] = p->held.v[i].pages[m];
+		add_pages(p, s, pages);
+	}
+}
+
 static void add_threads(struct poller *p)
 {
-	struct proc_sample key = {}, *s;
+	struct proc_sample *s;
 	size_t i;
 
 	for (i = 0; i < p->threads.cnt; i++) {
-		key.id.tgid = p->threads.v[i].tgid;
-		s = bsearch(&key, p->now.v, p->now.cnt, sizeof(key), by_tgid);
+		s = find_sample(p, p->threads.v[i].tgid);
 		if (!s)
 			continue;
 		s->threads++;
@@ -197,10 +252,12 @@ static int scan_proc(struct poller *p)
 
 int poller__poll(struct poller *p, const struct proc_sample **ret_samples, size_t *ret_cnt)
 {
+	size_t i;
 	int err;
 
 	p->oom = 0;
 	p->threads.cnt = 0;
+	p->held.cnt = 0;
 	if (p->probe) {
 		p->now.cnt = 0;
 		err = rss_probe__poll(p->probe, on_record, p);
@@ -216,6 +273,9 @@ int poller__poll(struct poller *p, const struct proc_sample **ret_samples, size_
 	}
 	sort_samples(p);
 	add_threads(p);
+	add_held(p);
+	for (i = 0; i < p->now.cnt; i++)
+		settle(&p->now.v[i]);
 	*ret_samples = p->now.v;
 	*ret_cnt = p->now.cnt;
 	return 0;

@@ -178,8 +178,14 @@ static size_t record_size(const char *data, size_t len)
 	if (len < sizeof(kind))
 		return SIZE_MAX;
 	memcpy(&kind, data, sizeof(kind));
-	return kind == SEEP_POLL_PROC ? sizeof(struct seep_poll_proc)
-				      : sizeof(struct seep_poll_thread);
+	switch (kind) {
+	case SEEP_POLL_PROC:
+		return sizeof(struct seep_poll_proc);
+	case SEEP_POLL_HELD:
+		return sizeof(struct seep_poll_held);
+	default:
+		return sizeof(struct seep_poll_thread);
+	}
 }
 
 /* Hand out the whole records in the buffer; the rest of a cut one moves to its front. */

@@ -6,7 +6,8 @@
 # QEMU, by default emulated (a guest's programs run some 20 times slower; VM_ACCEL=kvm where that
 # works). The guest sees this machine's root file system through virtiofs, read-only, below an
 # overlay in memory, and runs COMMAND as root in this directory with cgroup v2, bpffs and debugfs
-# mounted. What it prints comes out here, its status is ours; 124 after VM_TIMEOUT_S (1800).
+# mounted, and a disk of its own on /var/tmp: files on an overlay in memory are none to the kernel's
+# counters. What it prints comes out here, its status is ours; 124 after VM_TIMEOUT_S (1800).
 set -eu
 kernel=$(cd "$1" && pwd)
 shift
@@ -16,7 +17,8 @@ trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
 
 # ---- the initial file system: just enough to find the real one ----------------------------
 
-modules="virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci fuse virtiofs overlay"
+modules="virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci fuse virtiofs
+overlay virtio_blk crc16 crc32c_generic mbcache jbd2 ext4"
 
 make_initramfs() {
 	local name found
@@ -35,7 +37,7 @@ make_initramfs() {
 		#!/bin/busybox sh
 		/bin/busybox --install -s /bin
 		mount -t proc none /proc; mount -t sysfs none /sys; mount -t devtmpfs none /dev
-		for name in $modules $modules; do # twice: kernels differ in who needs whom
+		for name in ${modules//$'\n'/ } ${modules//$'\n'/ }; do # twice: kernels differ in who needs whom
 			[ ! -e /modules/\$name.ko ] || insmod /modules/\$name.ko 2>/dev/null
 		done
 		mount -t virtiofs -o ro root /ro && mount -t tmpfs -o size=2G none /rw || poweroff -f
@@ -57,6 +59,7 @@ make_guest() {
 		mkdir -p /dev/shm && mount -t tmpfs none /dev/shm
 		mount -t cgroup2 none /sys/fs/cgroup && echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 		mount -t bpf none /sys/fs/bpf; mount -t debugfs none /sys/kernel/debug
+		mount -t ext4 /dev/vda /var/tmp || echo "boot.sh: no disk on /var/tmp"
 		ip link set lo up 2>/dev/null || ifconfig lo up
 		export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 		cd ${here@Q} && ${*@Q} </dev/null >/dev/ttyS0 2>&1
@@ -80,14 +83,16 @@ for _ in $(seq 100); do
 	sleep 0.1
 done
 
+truncate -s 1G "$work/disk" && mke2fs -q -t ext4 -F "$work/disk"
 : >"$work/status"
 timeout "${VM_TIMEOUT_S:-1800}" qemu-system-x86_64 -M "q35,accel=${VM_ACCEL:-tcg}" -cpu max -smp 2 \
 	-m 3G -object memory-backend-memfd,id=mem,size=3G,share=on -numa node,memdev=mem \
 	-kernel "$kernel/vmlinuz" -initrd "$work/initrd" \
 	-append "console=ttyS0 quiet loglevel=3 panic=-1 random.trust_cpu=on mitigations=off" \
 	-chardev "socket,id=fs,path=$work/fs.sock" -device vhost-user-fs-pci,chardev=fs,tag=root \
+	-drive "file=$work/disk,if=virtio,format=raw,cache=unsafe" \
 	-display none -monitor none -no-reboot -serial stdio -serial "file:$work/status" \
-	</dev/null | sed 's/\r$//' || exit 124
+	</dev/null | sed -u 's/\r$//' || exit 124
 
 status=$(sed -n 's/^status \([0-9]*\).*/\1/p' "$work/status")
 if [ -z "$status" ]; then

@@ -54,6 +54,19 @@ static __always_inline bool has_percpu_rss(void)
 #define mm_batched_count_btf(mm, member)                                                         \
 	((s64)((struct mm_struct___percpu *)(mm))->rss_stat[member].count)
 
+/*
+ * The count that a tp_btf program is given where counters are atomics. In assembler: clang adds 16
+ * to the context first where this is one of two branches, and a context that was added to is
+ * refused.
+ */
+static __always_inline s64 event_count_btf(const u64 *ctx)
+{
+	s64 count;
+
+	asm volatile("%0 = *(u64 *)(%1 + 16)" : "=r"(count) : "r"(ctx));
+	return count;
+}
+
 /* Per-CPU parts of a counter; NULL where counters are atomics. */
 #define mm_percpu_parts(mm, member)                                                              \
 	(has_percpu_rss() ?                                                                       \

@@ -137,7 +137,7 @@ int seep_growth_btf(u64 *ctx)
 
 	if ((u64)mm != target_mm || (u32)ctx[1] != SEEP_MM_ANON)
 		return 0;
-	return on_change(has_percpu_rss() ? mm_batched_count_btf(mm, SEEP_MM_ANON) : (s64)ctx[2]);
+	return on_change(has_percpu_rss() ? mm_batched_count_btf(mm, SEEP_MM_ANON) : event_count_btf(ctx));
 }
 
 SEC("raw_tp/rss_stat")

@@ -265,7 +265,7 @@ int seep_rss_btf(u64 *ctx)
 			return 0;
 		}
 	} else {
-		value = ctx[2];
+		value = event_count_btf(ctx);
 	}
 	if (!has_moved(mm, member, value))
 		return 0;

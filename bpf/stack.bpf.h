@@ -182,7 +182,7 @@ static __always_inline bool send_stack(const struct pt_regs *ctx, u32 kind, u64 
 }
 
 /* Name the stack, and send it if user space has not got it. `extra` tells stacks apart, too. */
-static __noinline u64 capture(struct pt_regs *ctx, u32 kind, u64 extra)
+static __always_inline u64 capture(struct pt_regs *ctx, u32 kind, u64 extra)
 {
 	u64 seed = mix(mix(kind, PT_REGS_IP(ctx)), extra);
 	u64 stack_id = hash_stack(PT_REGS_SP(ctx), seed);

@@ -739,10 +739,34 @@ static __noinline int on_return(struct pt_regs *ctx)
 
 /* ---- programs ---------------------------------------------------------------------------- */
 
+/*
+ * e00931c02568 ("bpf: Enable private stack for eligible subprogs", 6.13): functions with 64 bytes of
+ * stack or more share one stack a CPU, on the belief that no program runs twice on a CPU. A program
+ * on a uprobe does: it can be preempted, and nothing keeps the next task from running it (7.3, where
+ * every kernel preempts, crashed so in test_alloc). A program with a tail call keeps the stack of
+ * its task; this one is never made.
+ */
+const volatile bool never = false;
+
+/* Programs that share such a map must be of one kind; a session is of another than the rest. */
+struct nowhere {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} seep_nowhere SEC(".maps"), seep_nowhere_ses SEC(".maps");
+
+static __always_inline void use_own_stack(struct pt_regs *ctx, struct nowhere *nowhere)
+{
+	if (never)
+		bpf_tail_call(ctx, nowhere, 0);
+}
+
 /* 0: the return is wanted; 1: it is not. */
 SEC("uprobe")
 int seep_session(struct pt_regs *ctx)
 {
+	use_own_stack(ctx, &seep_nowhere_ses);
 	if (is_session_return(ctx))
 		return on_return(ctx);
 	return on_entry(ctx) ? 0 : 1;
@@ -751,6 +775,7 @@ int seep_session(struct pt_regs *ctx)
 SEC("uprobe")
 int seep_entry(struct pt_regs *ctx)
 {
+	use_own_stack(ctx, &seep_nowhere);
 	on_entry(ctx);
 	return 0;
 }
@@ -758,6 +783,7 @@ int seep_entry(struct pt_regs *ctx)
 SEC("uretprobe")
 int seep_return(struct pt_regs *ctx)
 {
+	use_own_stack(ctx, &seep_nowhere);
 	return on_return(ctx);
 }
 
@@ -775,6 +801,7 @@ int seep_new_exit(struct pt_regs *ctx)
 	u32 tid = bpf_get_current_pid_tgid();
 	struct slot *slot;
 
+	use_own_stack(ctx, &seep_nowhere);
 	if (!is_target())
 		return 0;
 	count_hit(site_of(ctx));
@@ -845,6 +872,7 @@ int seep_munmap(struct pt_regs *ctx)
 	struct seep_live *whole;
 	struct cut cut;
 
+	use_own_stack(ctx, &seep_nowhere);
 	if (!is_target())
 		return 0;
 	count_hit(site_of(ctx));
@@ -865,6 +893,7 @@ int seep_munmap_exact(struct pt_regs *ctx)
 	struct seep_live live;
 	struct cut cut;
 
+	use_own_stack(ctx, &seep_nowhere);
 	if (!is_target())
 		return 0;
 	count_hit(site_of(ctx));

@@ -141,15 +141,21 @@ static __always_inline void reset_level(struct seep_proc *proc)
 	proc->lwm_anon_pages = proc->hwm_anon_pages;
 }
 
-/* Enter the owner of an mm as it is now; flags say how it was found. */
+/*
+ * Enter the owner of an mm as it is now; flags say how it was found. Who is about to end is not
+ * entered again: since 6.16 its exit is told while it still has its mm.
+ */
 static __always_inline struct seep_proc *
 enter(const struct seep_task_id *id, struct task_struct *task, struct mm_struct *mm, u32 flags)
 {
 	struct css_set *set = BPF_CORE_READ(task, cgroups);
 	struct seep_proc fresh = {};
 
+	if (!BPF_CORE_READ(task, signal, live.counter))
+		return NULL;
 	fresh.css_set = (u64)set;
 	fresh.cgroup_id = css_set_cgroup_id(set);
+	fresh.seen_seq = poll_seq;
 	fresh.flags = flags;
 	fresh.ppid = BPF_CORE_READ(task, real_parent, tgid);
 	BPF_CORE_READ_STR_INTO(&fresh.comm, task, group_leader, comm);
@@ -542,6 +548,7 @@ static __always_inline void resync_proc(struct seep_proc *proc, struct seep_poll
 		proc->polled[i] = rec->pages[i];
 	}
 	proc->events = 0;
+	proc->seen_seq = poll_seq;
 	proc->flags &= ~SEEP_PROC_EXECED;
 	reset_level(proc);
 }

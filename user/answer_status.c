@@ -85,6 +85,7 @@ static const struct {
 	{SEEP_STAT_PROC_FULL, "process_table_full"},
 	{SEEP_STAT_CGROUP_FULL, "cgroup_table_full"},
 	{SEEP_STAT_RING_FULL, "event_ring_full"},
+	{SEEP_STAT_MISSED, "events_missed"},
 };
 
 static json_t *status_probes(const struct poller_stats *p)

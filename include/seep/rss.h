@@ -43,6 +43,7 @@ struct seep_proc {
 	__s64 hwm_anon_pages;       /* highest of anon + swap since the last poll */
 	__s64 lwm_anon_pages;       /* lowest of anon + swap since the last poll */
 	__u64 events;               /* counter moves since the last poll */
+	__u64 seen_seq;             /* the last poll that met it; at first, the one before */
 	__u32 flags;
 	__u32 ppid;
 	char comm[SEEP_COMM_LEN];
@@ -128,6 +129,7 @@ enum seep_stat {
 	SEEP_STAT_EXECS,
 	SEEP_STAT_EXITS,          /* entries taken out; a record was sent, or RING_FULL counted */
 	SEEP_STAT_OOMS,
+	SEEP_STAT_MISSED,         /* runs that the kernel left out; filled in by the loader */
 	SEEP_STAT_CNT,
 };
 

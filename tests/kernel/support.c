@@ -414,13 +414,16 @@ static void count_stale(void *ctx, const struct seep_task_id *id, const struct s
 	w->stale += kill(id->tgid, 0) != 0 || rec;
 }
 
-/* Somebody else's process may be born and die while we look; what is stale stays stale. */
+/*
+ * Somebody else's process may be born and die while we look; what is stale stays stale, but for
+ * those whose exit was missed: they go with the third poll.
+ */
 size_t watch__stale_entries(struct watch *w)
 {
 	size_t least = SIZE_MAX;
 	int tries;
 
-	for (tries = 0; tries < 3 && least; tries++) {
+	for (tries = 0; tries < 5 && least; tries++) {
 		w->stale = 0;
 		watch__poll(w);
 		assert_int_equal(rss_probe__entries(w->probe, count_stale, w), 0);

@@ -51,8 +51,9 @@ static const struct member proc[] = {
 	MEMBER(seep_proc, sum_seq),	   MEMBER(seep_proc, pages),
 	MEMBER(seep_proc, polled),	   MEMBER(seep_proc, held),
 	MEMBER(seep_proc, hwm_anon_pages), MEMBER(seep_proc, lwm_anon_pages),
-	MEMBER(seep_proc, events),	   MEMBER(seep_proc, flags),
-	MEMBER(seep_proc, ppid),	   MEMBER(seep_proc, comm),
+	MEMBER(seep_proc, events),	   MEMBER(seep_proc, seen_seq),
+	MEMBER(seep_proc, flags),	   MEMBER(seep_proc, ppid),
+	MEMBER(seep_proc, comm),
 };
 
 static const struct member cgroup[] = {

@@ -23,6 +23,7 @@
 #define CGROUP_BATCH 256
 #define PROC_BATCH   128
 #define IDLE_POLLS   2 /* polls a cgroup without processes stays in the table */
+#define SWEEP_POLLS  3 /* polls after a missed run in which the table is searched for the dead */
 
 struct rss_probe {
 	struct rss_bpf *skel;
@@ -32,6 +33,8 @@ struct rss_probe {
 	uint64_t *percpu_buf;
 	int cpu_cnt;
 	int is_raw;
+	uint64_t missed;       /* as of the last poll */
+	int sweeps;	       /* still to do */
 	rss_event_fn event_fn; /* valid during rss_probe__drain */
 	void *event_ctx;
 };
@@ -201,6 +204,48 @@ static size_t hand_out(struct rss_probe *p, size_t len, rss_record_fn fn, void *
 	return len - at;
 }
 
+/*
+ * A program that is preempted, as newer kernels do (seen on 7.3), keeps its CPU from running it for
+ * others: then a fork, exec or exit is missed, or a change of a size until the next poll.
+ */
+static uint64_t count_missed(const struct rss_probe *p)
+{
+	struct bpf_prog_info info;
+	struct bpf_program *prog;
+	uint64_t missed = 0;
+	uint32_t len;
+
+	bpf_object__for_each_program(prog, p->skel->obj)
+	{
+		len = sizeof(info);
+		memset(&info, 0, sizeof(info));
+		if (bpf_program__fd(prog) >= 0 &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+			missed += info.recursion_misses;
+	}
+	return missed;
+}
+
+static void sweep_one(void *ctx, const struct seep_task_id *id, const struct seep_proc *proc)
+{
+	struct rss_probe *p = ctx;
+
+	if (proc->seen_seq + 1 < p->skel->bss->poll_seq)
+		bpf_map_delete_elem(bpf_map__fd(p->skel->maps.seep_procs), id);
+}
+
+/* Who was not met by two polls is dead, and its exit was missed. */
+static void sweep(struct rss_probe *p)
+{
+	uint64_t missed = count_missed(p);
+
+	if (missed != p->missed)
+		p->sweeps = SWEEP_POLLS;
+	p->missed = missed;
+	if (p->sweeps && p->sweeps--)
+		rss_probe__entries(p, sweep_one, p);
+}
+
 int rss_probe__poll(struct rss_probe *p, rss_record_fn fn, void *ctx)
 {
 	size_t len = 0;
@@ -220,6 +265,8 @@ int rss_probe__poll(struct rss_probe *p, rss_record_fn fn, void *ctx)
 	}
 	err = n < 0 ? -errno : 0;
 	close(fd);
+	if (!err)
+		sweep(p);
 	return err;
 }
 
@@ -313,6 +360,7 @@ void rss_probe__stats(const struct rss_probe *p, uint64_t ret_stats[SEEP_STAT_CN
 		for (cpu = 0; cpu < p->cpu_cnt; cpu++)
 			ret_stats[stat] += p->percpu_buf[cpu];
 	}
+	ret_stats[SEEP_STAT_MISSED] = count_missed(p);
 }
 
 unsigned rss_probe__max_procs(const struct rss_probe *p)

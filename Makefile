@@ -183,6 +183,12 @@ test: all
 	$(Q)$(MAKE) --no-print-directory kernel-tests workloads benches replay-gen fuzzers
 	$(Q)tests/run.sh
 
+# Kernels other than this one, in virtual machines; writes docs/kernels.md.
+.PHONY: test-vm
+test-vm: all
+	$(Q)$(MAKE) --no-print-directory kernel-tests workloads
+	$(Q)tests/vm/run.sh
+
 # ---- benches ------------------------------------------------------------------------------
 
 REPLAY_OBJS := $(patsubst %.c,build/%.o,$(filter-out tests/replay/gen.c,$(wildcard tests/replay/*.c)))
@@ -290,6 +296,7 @@ help:
 	@echo 'make run       deps, build, start the agent and show `seep top` (as root)'
 	@echo 'make demo      one minute: a leaking program among healthy ones (as root)'
 	@echo 'make test      all test rings; the last line counts them (as root for all of them)'
+	@echo 'make test-vm   the kernel tests and a leak on other kernels, in virtual machines (as root)'
 	@echo 'make fuzz      every fuzzer for FUZZ_S=1800 seconds'
 	@echo 'make bench     print every figure the README claims'
 	@echo 'make test-k8s  seep on a real Kubernetes of one node; make deps-k8s installs what that needs'

@@ -565,7 +565,7 @@ static __always_inline void describe(struct seep_poll_proc *rec, struct task_str
 	BPF_CORE_READ_STR_INTO(&rec->comm, task, group_leader, comm);
 }
 
-/* Functions of their own, this and the next: together they need more than BPF's 512 bytes of stack. */
+/* Functions of their own, this and the next: together they need more stack than BPF has. */
 static __noinline int seed(struct task_struct *task, struct mm_struct *mm)
 {
 	struct seep_task_id id;

@@ -226,6 +226,7 @@ int feat__check(struct feat_check *checks, int cap)
 {
 	struct checks c = {.v = checks, .cap = cap};
 
+	bpf_log__start();
 	check_kernel(&c);
 	check_lockdown(&c);
 	check_caps(&c);

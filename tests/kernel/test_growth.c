@@ -281,6 +281,7 @@ static void grow_in_threads(struct turn *t, void *arg)
 /* CPUs cross the mark together; no byte is charged twice. */
 static void threads_share_one_mark(void **state)
 {
+	const size_t bound = batch_bound_of(8 + 1) * page_size();
 	struct growth_result r;
 	struct growth *g;
 	struct child c;
@@ -293,8 +294,8 @@ static void threads_share_one_mark(void **state)
 	child__step(&c);
 	r = look(g);
 	assert_true(is_on_top(&r, "grow_alone"));
-	assert_true(r.grown_bytes <= (128 + 2) * MIB + batch_bound() * page_size());
-	assert_true(r.grown_bytes >= (128 - 1) * MIB - batch_bound() * page_size());
+	assert_true(r.grown_bytes <= (128 + 2) * MIB + bound);
+	assert_true(r.grown_bytes >= (128 - 1) * MIB - bound);
 	growth__free(g);
 	child__finish(&c);
 }

@@ -156,6 +156,7 @@ def names_leak(sites):
         for frame in site["frames"]:
             if (frame["file"] or "").endswith("leak_linear.c") and frame["line"]:
                 return "yes"
+    print(json.dumps(sites))
     return "FAILED: no call site in leak_linear.c"
 
 

@@ -20,17 +20,17 @@ static void grow(struct turn *t, void *arg)
 
 static void test_a_full_table_is_counted_and_polls_stay_exact(void **state)
 {
-	const struct rss_probe_cfg cfg = {.max_procs = 4};
+	const struct rss_probe_cfg cfg = {.max_procs = 2};
 	size_t i, without_entry = 0;
 	struct watch *w;
 	struct child c;
 	int64_t base;
 
 	WATCH_OR_SKIP(w, &cfg);
-	watch__poll(w); /* more than 4 processes run: the table is full now */
+	watch__poll(w); /* more than 2 processes run, even in a bare guest: the table is full */
 	for (i = 0; i < watch__proc_cnt(w); i++)
 		without_entry += !!(watch__proc(w, i)->flags & SEEP_PROC_NO_ENTRY);
-	assert_true(watch__proc_cnt(w) <= 4 || without_entry > 0);
+	assert_true(without_entry > 0);
 	child__start(&c, grow, NULL);
 	base = watch__pages(w, c.pid, SEEP_MM_ANON);
 	if (!(watch__get(w, c.pid)->flags & SEEP_PROC_NO_ENTRY)) {

@@ -93,6 +93,7 @@ struct trace_process {
 	double duration_s;
 	uint64_t sample_bytes;    /* at the end; 0: every allocation */
 	double allocated_bytes, freed_bytes;
+	uint64_t failed;          /* calls, of those that were followed, that got no memory */
 	struct sites_totals totals;
 	const struct site *sites; /* all, the largest first; those that own nothing come last */
 	size_t site_cnt;

@@ -533,6 +533,7 @@ int traced__result(struct traced *t, struct trace_process *ret_process)
 					   t->cfg.sample_bytes,
 		.allocated_bytes = t->stats[SEEP_ALLOC_STAT_ALLOC_BYTES],
 		.freed_bytes = t->stats[SEEP_ALLOC_STAT_FREE_BYTES],
+		.failed = t->stats[SEEP_ALLOC_STAT_FAILED],
 		.drops = t->drops,
 		.not_seen = t->not_seen,
 		.hits = t->hits,

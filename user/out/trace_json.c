@@ -76,7 +76,7 @@ static json_t *not_seen_to_json(const struct trace_process *p)
 static json_t *process_to_json(const struct trace_process *p, const struct trace_result *r,
 			       unsigned top)
 {
-	return json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:[o, o], "
+	return json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:[o, o], "
 			 "s:o, s:b, s:o, s:i, s:o, s:o, s:o, s:{s:I, s:I, s:o, s:o}}",
 			 "schema", "seep.trace/1",
 			 "pid", p->pid,
@@ -89,6 +89,7 @@ static json_t *process_to_json(const struct trace_process *p, const struct trace
 			 "sample_bytes", whole_or_null(p->sample_bytes),
 			 "allocated_bytes", whole_or_null(p->allocated_bytes),
 			 "freed_bytes", whole_or_null(p->freed_bytes),
+			 "failed", (json_int_t)p->failed,
 			 "outstanding_bytes", whole_or_null(p->totals.outstanding_bytes),
 			 "outstanding_ci_bytes", whole_or_null(p->totals.outstanding_lo_bytes),
 			 whole_or_null(p->totals.outstanding_hi_bytes),

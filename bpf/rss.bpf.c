@@ -390,6 +390,14 @@ int seep_exec(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* What wait(2) will tell: that of exit() or of the signal, else the leader's; not this thread's. */
+static __always_inline u32 exit_code_of(struct task_struct *task)
+{
+	u32 code = BPF_CORE_READ(task, signal, group_exit_code);
+
+	return code ?: BPF_CORE_READ(task, group_leader, exit_code);
+}
+
 /* Runs for each thread, after exit_mm(): the last one of the group takes the entry out. */
 SEC("raw_tp/sched_process_exit")
 int seep_exit(struct bpf_raw_tracepoint_args *ctx)
@@ -417,7 +425,7 @@ int seep_exit(struct bpf_raw_tracepoint_args *ctx)
 	ev->cgroup_id = last.cgroup_id;
 	__builtin_memcpy(ev->pages, last.pages, sizeof(ev->pages));
 	ev->peak_rss_pages = BPF_CORE_READ(task, signal, maxrss);
-	ev->exit_code = BPF_CORE_READ(task, exit_code);
+	ev->exit_code = exit_code_of(task);
 	bpf_ringbuf_submit(ev, wakeup_flags());
 	return 0;
 }

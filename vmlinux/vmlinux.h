@@ -106,6 +106,7 @@ struct cred {
 
 struct signal_struct {
 	atomic_t live;
+	int group_exit_code;
 	unsigned long maxrss;
 	unsigned long min_flt;
 	unsigned long maj_flt;

@@ -9,7 +9,7 @@
 #ifndef SEEP_TESTS_AGENT_WORLD_H
 #define SEEP_TESTS_AGENT_WORLD_H
 
-#include "agent_state.h"
+#include "agent/state.h"
 #include "base/fs.h"
 
 #define MIB              (1ULL << 20)

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "agent_world.h"
-#include "answer.h"
+#include "agent/answer.h"
 #include "base/log.h"
 
 /* ---- asking ------------------------------------------------------------------------------ */

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/fs.h"
-#include "config.h"
+#include "agent/config.h"
 #include "out/ctl_proto.h"
 
 #define ARGS_MAX 12

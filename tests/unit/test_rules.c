@@ -11,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "rules.h"
+#include "agent/rules.h"
 
 static const struct selector_subject api = {
 	.kind = "process",

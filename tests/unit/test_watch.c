@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "watch.h"
+#include "agent/watch.h"
 
 #define MIB      (1ULL << 20)
 #define WINDOW_S 360

@@ -17,8 +17,8 @@ struct cli_command {
 /* Dispatch; prints help and version. Returns the exit code. */
 int cli__main(int argc, char **argv);
 
-int cmd_agent(int argc, char **argv);  /* user/cmd_agent.c: the agent stands above cli/ */
-int cmd_config(int argc, char **argv); /* user/cmd_config.c: the same */
+int cmd_agent(int argc, char **argv);  /* user/agent/cmd_agent.c: the agent stands above cli/ */
+int cmd_config(int argc, char **argv); /* user/agent/cmd_config.c: the same */
 int cmd_top(int argc, char **argv);
 int cmd_leaks(int argc, char **argv);
 int cmd_show(int argc, char **argv);

@@ -5,8 +5,8 @@
  * A watch hangs on its series (series__user). The detector is made only when the object has grown
  * at all, and is fed with the history that the series kept: an idle process costs none.
  */
-#ifndef SEEP_WATCH_H
-#define SEEP_WATCH_H
+#ifndef SEEP_AGENT_WATCH_H
+#define SEEP_AGENT_WATCH_H
 
 #include <stdint.h>
 #include <jansson.h>
@@ -96,4 +96,4 @@ void watch__adopt(struct watch *w, struct detector *fresh, const struct verdict 
 /* Growth for screens: the verdict's slope, or the difference over the window. Bytes per hour. */
 double watch__growth_per_hour(const struct watch *w, const struct store *st, double now_s);
 
-#endif /* SEEP_WATCH_H */
+#endif /* SEEP_AGENT_WATCH_H */

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "agent_state.h"
+#include "state.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/fs.h"

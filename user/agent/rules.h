@@ -16,8 +16,8 @@
  * Filters come first; of the rules the first one that selects an object applies, as they stand in
  * the file. Objects stay watched and shown in either case.
  */
-#ifndef SEEP_RULES_H
-#define SEEP_RULES_H
+#ifndef SEEP_AGENT_RULES_H
+#define SEEP_AGENT_RULES_H
 
 #include <jansson.h>
 
@@ -66,4 +66,4 @@ json_t *rules__filters_to_json(const struct rules *r, enum rules_filter kind);
 /* For `seep config`. NULL: out of memory. */
 json_t *rules__to_json(const struct rules *r);
 
-#endif /* SEEP_RULES_H */
+#endif /* SEEP_AGENT_RULES_H */

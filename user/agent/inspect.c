@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent_state.h"
+#include "state.h"
 #include "answer.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -14,7 +14,7 @@
 
 #include "cli/client.h"
 #include "cli/options.h"
-#include "agent_state.h"
+#include "state.h"
 #include "config.h"
 #include "drill/drill.h"
 #include "out/ctl_proto.h"

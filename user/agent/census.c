@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent_state.h"
+#include "state.h"
 #include "base/log.h"
 
 #define GRACE_POLLS       6

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * answer.h - what the parts of the answers share; answer__handle itself is in agent_state.h.
+ * answer.h - what the parts of the answers share; answer__handle itself is in state.h.
  *
  * Every part fills *ret_json and returns 0, or an enum seep_exit code with a line in `why`.
  */
-#ifndef SEEP_ANSWER_H
-#define SEEP_ANSWER_H
+#ifndef SEEP_AGENT_ANSWER_H
+#define SEEP_AGENT_ANSWER_H
 
 #include <math.h>
 #include <stdint.h>
 #include <jansson.h>
 
-#include "agent_state.h"
+#include "state.h"
 #include "base/buf.h"
 #include "out/metrics.h"
 
@@ -59,4 +59,4 @@ json_t *answer__events(struct agent *a);
 json_t *answer__dropped(struct agent *a);
 json_t *answer__maps(struct agent *a);
 
-#endif /* SEEP_ANSWER_H */
+#endif /* SEEP_AGENT_ANSWER_H */

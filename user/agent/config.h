@@ -7,8 +7,8 @@
  * and sections [rule "NAME"] (rules.h) and [notify "NAME"] (out/notify.h). What can be given
  * several times is replaced as a whole by the command line.
  */
-#ifndef SEEP_CONFIG_H
-#define SEEP_CONFIG_H
+#ifndef SEEP_AGENT_CONFIG_H
+#define SEEP_AGENT_CONFIG_H
 
 #include <stddef.h>
 #include <jansson.h>
@@ -65,4 +65,4 @@ int config__check_file(const char *path, char *why, size_t cap);
  * "rules":[..],"notify":[{"name":..,"type":..},..]}. NULL: out of memory. */
 json_t *config__to_json(const struct config *cfg);
 
-#endif /* SEEP_CONFIG_H */
+#endif /* SEEP_AGENT_CONFIG_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * agent_state.h - the agent's insides, shared by the files that make up its tick.
+ * state.h - the agent's insides, shared by the files that make up its tick.
  *
  * agent.c owns and wires everything; census.c fills the store from a poll; coroner.c keeps what was
  * known of the killed; court.c turns verdicts into incidents; inspect.c looks at all of it afresh now

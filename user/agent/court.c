@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent_state.h"
+#include "state.h"
 #include "base/log.h"
 #include "base/units.h"
 

@@ -4,8 +4,8 @@
  *
  * tick = poll the kernel, store, judge, track incidents, save. Everything else answers questions.
  */
-#ifndef SEEP_AGENT_H
-#define SEEP_AGENT_H
+#ifndef SEEP_AGENT_AGENT_H
+#define SEEP_AGENT_AGENT_H
 
 #include "config.h"
 
@@ -18,4 +18,4 @@ int agent__run(struct agent *a);
 /* Saves and removes the socket. */
 void agent__free(struct agent *a);
 
-#endif /* SEEP_AGENT_H */
+#endif /* SEEP_AGENT_AGENT_H */

@@ -51,18 +51,55 @@ def wait_for(what, probe, timeout_s, every_s=0.5):
         time.sleep(every_s)
 
 
-class Results:
-    """Counts cases and prints a line for each; safe to share between threads."""
+class Tally:
+    """Every case with its outcome, its text and its group; safe to share between threads."""
 
     def __init__(self):
-        self.counts = {"ok": 0, "FAIL": 0, "skip": 0}
+        self.cases = {}
         self.lock = threading.Lock()
 
-    def add(self, outcome, name, text=""):
+    def add(self, group, outcome, name, text):
         with self.lock:
-            self.counts[outcome] += 1
-            indented = str(text).strip().replace("\n", "\n        ")
-            print(f"{outcome:<5} {name}" + (f": {indented}" if text else ""), flush=True)
+            self.cases[name] = (outcome, str(text).strip(), group)
+            print(told(outcome, name, text), flush=True)
+
+    def failed(self):
+        return {name: case for name, case in self.cases.items() if case[0] == "FAIL"}
+
+    def failed_groups(self):
+        return {group for _, _, group in self.failed().values()}
+
+    def merge(self, second):
+        """Takes in a second run: what passed in either run has passed. Returns who needed it."""
+        needed = []
+        for name, case in second.cases.items():
+            before = self.cases.get(name)
+            if before and before[0] != case[0] and "ok" in (before[0], case[0]):
+                needed.append(name)
+            if not before or before[0] == "FAIL":
+                self.cases[name] = case
+        return needed
+
+    def summary(self):
+        outcomes = [outcome for outcome, _, _ in self.cases.values()]
+        return (f"{outcomes.count('ok')} passed, {outcomes.count('FAIL')} failed, "
+                f"{outcomes.count('skip')} skipped")
+
+
+def told(outcome, name, text):
+    indented = str(text).strip().replace("\n", "\n        ")
+    return f"{outcome:<5} {name}" + (f": {indented}" if text else "")
+
+
+class Results:
+    """What the cases of one group add their outcomes to."""
+
+    def __init__(self, tally, group):
+        self.tally = tally
+        self.group = group
+
+    def add(self, outcome, name, text=""):
+        self.tally.add(self.group, outcome, name, text)
 
     @contextlib.contextmanager
     def case(self, name):
@@ -77,9 +114,6 @@ class Results:
             self.add("FAIL", name, f"{type(error).__name__}: {error}")
         else:
             self.add("ok", name)
-
-    def summary(self):
-        return "{ok} passed, {FAIL} failed, {skip} skipped".format(**self.counts)
 
 
 def run(args, timeout_s=30, **options):

@@ -94,6 +94,7 @@ add_backports() {
 		deb $signed$mirror bookworm-backports main
 	END
 	say "added $BACKPORTS_LIST"
+	apt update || die "cannot read what it offers: $(tail -n 3 "$log")"
 }
 
 check_libbpf() {
@@ -141,14 +142,13 @@ esac
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 say "installing ${lacking% }"
-if [ "$release" = debian-12 ] && [ -n "$lacking_bpf" ]; then
-	add_backports
-fi
 apt update || say "apt-get update failed (no network?), trying with the lists at hand"
 
 # shellcheck disable=SC2086
 if [ -n "$lacking_bpf" ]; then
 	if [ "$release" = debian-12 ]; then
+		# only now: before its lists were read once, apt does not tell what a source offers
+		add_backports
 		install_packages -t bookworm-backports $lacking_bpf
 	else
 		install_packages $lacking_bpf

@@ -145,7 +145,13 @@ INSPECT = {
 STATUS = {"schema": OneOf("seep.status/1"), "poll": {"cnt": int}}
 DOCTOR = {"schema": OneOf("seep.doctor/1")}
 
+HEAP = {
+    "schema": OneOf("seep.heap/1"), "pid": int, "comm": str, "runtime": str, "at_s": int, "span_s": Maybe(float),
+    "anon_bytes": Maybe(int), "blocks": int, "block_bytes": int, "free_bytes": int, "scanned_bytes": int,
+    "took_ns": int, "not_seen": [str],
+    "types": [{"type": Maybe(str), "objects": int, "bytes": int, "added_objects": Maybe(int), "added_bytes": Maybe(int)}],
+}
 SHAPES = {
     "top": TOP, "leaks": LEAKS, "incident": INCIDENT, "replay": REPLAY, "status": STATUS,
-    "doctor": DOCTOR, "trace": TRACE, "inspect": INSPECT,
+    "doctor": DOCTOR, "trace": TRACE, "heap": HEAP, "inspect": INSPECT,
 }

@@ -13,6 +13,7 @@ peers       peer_cases.py: `seep trace` on servers and tools from Debian, which 
 pods        pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, which workload
 story       story_cases.py: a leak and an OOM kill from the beginning to the history
 page        page_cases.py: the web page in a real browser
+heap        heap_cases.py: `seep heap` counts the objects of real interpreters
 deploy      deploy_cases.py: manifests, chart, plugin, unit and package
 containers  container_cases.py: the image is built and runs with few permissions
 
@@ -31,6 +32,7 @@ import agent_cases
 import cli_cases
 import container_cases
 import deploy_cases
+import heap_cases
 import leak_cases
 import metrics_cases
 import notify_cases
@@ -44,7 +46,7 @@ from harness import SEEP, Agent, Results, Tally, scratch_directory, told
 SHARED = ("cli", "agent", "trace", "leaks")
 AFTER = {  # the longest first
     "containers": container_cases, "pods": pod_cases, "story": story_cases, "page": page_cases, "notify": notify_cases,
-    "peers": peer_cases, "metrics": metrics_cases, "deploy": deploy_cases,
+    "peers": peer_cases, "metrics": metrics_cases, "deploy": deploy_cases, "heap": heap_cases,
 }
 GROUPS = (*SHARED, *AFTER)
 LANES = 2

@@ -30,6 +30,7 @@ static const struct cli_command commands[] = {
 	{"diff", "the call sites of two incidents, side by side", cmd_diff},
 	{"inspect", "judge everything that grew afresh, and say why", cmd_inspect},
 	{"trace", "which call stacks own the memory of a process, now", cmd_trace},
+	{"heap", "the objects of a Python program by type, now", cmd_heap},
 	{"drill", "pause or resume the agent's closer looks", cmd_drill},
 	{"status", "health of the agent", cmd_status},
 	{"config", "what the agent goes by; check a file, read it again", cmd_config},

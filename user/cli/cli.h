@@ -35,5 +35,6 @@ int cmd_doctor(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
+int cmd_heap(int argc, char **argv);
 
 #endif /* SEEP_CLI_CLI_H */

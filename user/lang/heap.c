@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* heap.c - see heap.h: which runtime, which memory; what is in it is the runtime's file's business. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/clock.h"
+#include "../sym/maps.h"
+#include "heap.h"
+#include "python_heap.h"
+#include "remote.h"
+
+#define CHUNK_BYTES   (1 << 20)
+#define SCAN_MAX      (16ULL << 30)
+#define PAGE_MIN      4096
+#define NOT_SEEN_MAX  8
+#define SENTENCE_CAP  192
+#define RUNTIME_CAP   32
+
+struct heap {
+	char runtime[RUNTIME_CAP];
+	struct python_heap *python;
+	struct heap_type *by_bytes, *by_name;
+	size_t cnt, cap;
+	struct heap_totals totals;
+	char sentences[NOT_SEEN_MAX][SENTENCE_CAP];
+	const char *not_seen[NOT_SEEN_MAX + 1];
+	int not_seen_cnt;
+};
+
+static void add_not_seen(struct heap *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add_not_seen(struct heap *h, const char *fmt, ...)
+{
+	char *sentence = h->sentences[h->not_seen_cnt];
+	va_list args;
+
+	if (h->not_seen_cnt == NOT_SEEN_MAX)
+		return;
+	va_start(args, fmt);
+	vsnprintf(sentence, SENTENCE_CAP, fmt, args);
+	va_end(args);
+	h->not_seen[h->not_seen_cnt++] = sentence;
+}
+
+/* ---- which runtime ---- */
+
+/* ".../python3.11" or ".../libpython3.11.so.1.0"; -ENOTSUP where its objects are elsewhere. */
+static int name_python(const char *path, char *ret_name, size_t cap)
+{
+	const char *base = strrchr(path, '/');
+	unsigned minor;
+	char flag = 0;
+	int fields;
+
+	base = base ? base + 1 : path;
+	if (!strncmp(base, "lib", 3))
+		base += 3;
+	fields = sscanf(base, "python3.%u%c", &minor, &flag);
+	if (fields < 1)
+		return -ENOENT;
+	snprintf(ret_name, cap, "CPython 3.%u%s", minor, flag == 't' ? "t" : "");
+	return flag == 't' || minor < 8 ? -ENOTSUP : 0;
+}
+
+/* 0, -ENOENT no runtime that is known, -ENOTSUP one whose objects cannot be seen. */
+static int find_runtime(const struct maps *maps, char *ret_name)
+{
+	int err = -ENOENT;
+	size_t i;
+
+	for (i = 0; i < maps__cnt(maps) && err == -ENOENT; i++)
+		if (maps__at(maps, i)->executable)
+			err = name_python(maps__at(maps, i)->path, ret_name, RUNTIME_CAP);
+	return err;
+}
+
+/* ---- which memory ---- */
+
+/* Memory of one chunk; what is not present reads as zeros, as nothing was ever written there. */
+struct chunk {
+	uint64_t address;
+	size_t len;
+	unsigned char *bytes;
+	uint8_t present[CHUNK_BYTES / PAGE_MIN];
+};
+
+static int is_candidate(const struct map_region *r)
+{
+	return r->readable && r->writable && !r->shared && !r->inode &&
+	       (!*r->path || !strcmp(r->path, "[heap]") || !strncmp(r->path, "[anon:", 6));
+}
+
+/* One run of pages that are present. What went away meanwhile is left out. */
+static int read_run(struct heap *h, const struct memory *memory, struct chunk *c, size_t at,
+		    size_t len)
+{
+	int err = memory->read(memory->ctx, c->address + at, c->bytes + at, len);
+
+	if (err == -EFAULT) {
+		h->totals.unread_bytes += len;
+		memset(c->bytes + at, 0, len);
+		return 0;
+	}
+	h->totals.scanned_bytes += len;
+	return err;
+}
+
+static int fill_chunk(struct heap *h, struct remote *r, struct chunk *c)
+{
+	size_t page = remote__page_size(r), cnt = c->len / page, i, first;
+	struct memory memory = remote__memory(r);
+	uint64_t swapped = 0;
+	int err;
+
+	memset(c->bytes, 0, c->len);
+	err = remote__present(r, c->address, cnt, c->present, &swapped);
+	h->totals.swapped_bytes += swapped * page;
+	for (i = 0; i < cnt && !err; i++) {
+		for (first = i; i < cnt && c->present[i];)
+			i++;
+		if (i > first)
+			err = read_run(h, &memory, c, first * page, (i - first) * page);
+	}
+	return err;
+}
+
+/* Pools are aligned to their size; a chunk is to the largest, so none crosses its end. */
+static int scan_chunk(struct heap *h, const struct chunk *c)
+{
+	size_t at = 0;
+	int size;
+
+	while (at < c->len) {
+		size = python_heap__pool(h->python, c->address + at, c->bytes + at, c->len - at);
+		if (size == -EAGAIN)
+			h->totals.changing_pools++;
+		else if (size < 0)
+			return size;
+		at += size > 0 ? (size_t)size : PAGE_MIN;
+	}
+	return 0;
+}
+
+static int scan_region(struct heap *h, struct remote *r, const struct map_region *region,
+		       struct chunk *c)
+{
+	uint64_t at, end;
+	int err = 0;
+
+	for (at = region->start; at < region->end && !err; at = end) {
+		end = (at + CHUNK_BYTES) & ~(uint64_t)(CHUNK_BYTES - 1);
+		if (end > region->end)
+			end = region->end;
+		if (h->totals.scanned_bytes >= SCAN_MAX) {
+			h->totals.unread_bytes += end - at;
+			continue;
+		}
+		c->address = at;
+		c->len = end - at;
+		err = fill_chunk(h, r, c);
+		if (!err)
+			err = scan_chunk(h, c);
+	}
+	return err;
+}
+
+static int scan(struct heap *h, struct remote *r, const struct maps *maps)
+{
+	struct memory memory = remote__memory(r);
+	struct python_heap_totals python = {0};
+	struct chunk c = {0};
+	int err = 0;
+	size_t i;
+
+	h->python = python_heap__new(&memory);
+	c.bytes = malloc(CHUNK_BYTES);
+	if (!h->python || !c.bytes)
+		err = -ENOMEM;
+	for (i = 0; i < maps__cnt(maps) && !err; i++)
+		if (is_candidate(maps__at(maps, i)))
+			err = scan_region(h, r, maps__at(maps, i), &c);
+	free(c.bytes);
+	if (!err && remote__has_ended(r))
+		err = -ESRCH;
+	if (!err) {
+		python_heap__totals(h->python, &python);
+		err = python.pools ? 0 : -ENODATA;
+	}
+	return err;
+}
+
+/* ---- types by name ---- */
+
+static int name_order(const char *a, const char *b)
+{
+	return !a || !b ? !!a - !!b : strcmp(a, b);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct heap_type *x = a, *y = b;
+
+	return name_order(x->name, y->name);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct heap_type *x = a, *y = b;
+
+	if (x->bytes != y->bytes)
+		return x->bytes < y->bytes ? 1 : -1;
+	return name_order(x->name, y->name);
+}
+
+static int take_type(void *ctx, const char *name, uint64_t objects, uint64_t bytes)
+{
+	struct heap *h = ctx;
+	size_t cap = h->cap ? 2 * h->cap : 256;
+	struct heap_type *types;
+
+	if (h->cnt == h->cap) {
+		types = realloc(h->by_name, cap * sizeof(*types));
+		if (!types)
+			return -ENOMEM;
+		h->by_name = types;
+		h->cap = cap;
+	}
+	h->by_name[h->cnt++] = (struct heap_type){name, objects, bytes};
+	return 0;
+}
+
+/* A class that was defined twice is two types with one name: to a reader they are one. */
+static void merge_names(struct heap *h)
+{
+	struct heap_type *types = h->by_name;
+	size_t i, kept = 0;
+
+	qsort(types, h->cnt, sizeof(*types), by_name);
+	for (i = 0; i < h->cnt; i++) {
+		if (kept && !name_order(types[kept - 1].name, types[i].name)) {
+			types[kept - 1].objects += types[i].objects;
+			types[kept - 1].bytes += types[i].bytes;
+		} else {
+			types[kept++] = types[i];
+		}
+	}
+	h->cnt = kept;
+}
+
+static int sort_types(struct heap *h)
+{
+	int err = python_heap__each(h->python, take_type, h);
+
+	if (err || !h->cnt)
+		return err;
+	merge_names(h);
+	h->by_bytes = malloc(h->cnt * sizeof(*h->by_bytes));
+	if (!h->by_bytes)
+		return -ENOMEM;
+	memcpy(h->by_bytes, h->by_name, h->cnt * sizeof(*h->by_bytes));
+	qsort(h->by_bytes, h->cnt, sizeof(*h->by_bytes), by_bytes);
+	return 0;
+}
+
+/* ---- the whole look ---- */
+
+static void add_up(struct heap *h)
+{
+	struct heap_totals *t = &h->totals;
+	struct python_heap_totals python;
+
+	python_heap__totals(h->python, &python);
+	t->blocks = python.blocks;
+	t->bytes = python.block_bytes;
+	t->free_bytes = python.pool_bytes - python.block_bytes;
+	add_not_seen(h, "blocks above 512 bytes, which Python takes from malloc (long strings, large "
+			"lists and dicts): `seep trace` shows who allocates them");
+	if (t->swapped_bytes)
+		add_not_seen(h, "%.1f MiB in swap: reading them would bring them back",
+			     t->swapped_bytes / 1048576.0);
+	if (t->unread_bytes)
+		add_not_seen(h, "%.1f MiB that were unmapped meanwhile or are beyond the first %llu GiB",
+			     t->unread_bytes / 1048576.0, SCAN_MAX >> 30);
+	if (t->changing_pools)
+		add_not_seen(h, "%llu pools that the program was changing at that moment",
+			     (unsigned long long)t->changing_pools);
+}
+
+static int look(struct heap *h, pid_t pid, const struct maps *maps)
+{
+	uint64_t began_ns = clock__boot_ns();
+	struct remote *r = NULL;
+	int err;
+
+	h->totals.taken_s = clock__wall_s();
+	err = remote__open(pid, &r);
+	if (!err)
+		err = scan(h, r, maps);
+	remote__close(r);
+	if (!err)
+		err = sort_types(h);
+	h->totals.took_s = (clock__boot_ns() - began_ns) / 1e9;
+	return err;
+}
+
+static void say_why(int err, const char *runtime, char *why)
+{
+	if (err == -ESRCH)
+		snprintf(why, HEAP_WHY_LEN, "it has ended");
+	else if (err == -EPERM || err == -EACCES)
+		snprintf(why, HEAP_WHY_LEN, "reading its memory is not permitted; run as root, or add "
+					    "CAP_SYS_PTRACE");
+	else if (err == -ENOENT)
+		snprintf(why, HEAP_WHY_LEN, "no runtime in it whose objects can be seen (CPython 3.8 to "
+					    "3.14); `seep trace` works for any program");
+	else if (err == -ENOTSUP)
+		snprintf(why, HEAP_WHY_LEN, "%s keeps its objects elsewhere; CPython 3.8 and newer with the "
+					    "global lock is supported", runtime);
+	else if (err == -ENODATA)
+		snprintf(why, HEAP_WHY_LEN, "%s does not use its own allocator there (PYTHONMALLOC=malloc?)",
+			 runtime);
+	else
+		snprintf(why, HEAP_WHY_LEN, "%s", strerror(-err));
+}
+
+int heap__take(pid_t pid, struct heap **ret_heap, char why[HEAP_WHY_LEN])
+{
+	struct heap *h = calloc(1, sizeof(*h));
+	struct maps *maps = NULL;
+	int err = h ? maps__read(pid, &maps) : -ENOMEM;
+
+	if (!err)
+		err = find_runtime(maps, h->runtime);
+	if (!err)
+		err = look(h, pid, maps);
+	maps__free(maps);
+	if (err) {
+		say_why(err, h ? h->runtime : "", why);
+		heap__free(h);
+		return err == -ENOENT || err == -ENODATA ? -ENOTSUP : err;
+	}
+	add_up(h);
+	*ret_heap = h;
+	return 0;
+}
+
+void heap__free(struct heap *h)
+{
+	if (!h)
+		return;
+	python_heap__free(h->python);
+	free(h->by_name);
+	free(h->by_bytes);
+	free(h);
+}
+
+const char *heap__runtime(const struct heap *h)
+{
+	return h->runtime;
+}
+
+size_t heap__types(const struct heap *h, const struct heap_type **ret_types)
+{
+	*ret_types = h->by_bytes;
+	return h->cnt;
+}
+
+struct heap_type heap__find(const struct heap *h, const char *name)
+{
+	const struct heap_type key = {.name = name}, *found;
+
+	found = h->cnt ? bsearch(&key, h->by_name, h->cnt, sizeof(key), by_name) : NULL;
+	return found ? *found : key;
+}
+
+void heap__totals(const struct heap *h, struct heap_totals *ret_totals)
+{
+	*ret_totals = h->totals;
+}
+
+const char *const *heap__not_seen(const struct heap *h)
+{
+	return h->not_seen;
+}

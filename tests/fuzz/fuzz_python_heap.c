@@ -46,6 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	heap = python_heap__new(&memory);
 	if (!heap)
 		abort();
+	if (data[0] & 1)
+		python_heap__note(heap, POOL, data, size < PYTHON_POOL_MAX ? 4096 : PYTHON_POOL_MAX);
 	taken = python_heap__pool(heap, POOL, data, size < PYTHON_POOL_MAX ? 4096 : PYTHON_POOL_MAX);
 	python_heap__each(heap, see, &bytes);
 	python_heap__totals(heap, &totals);

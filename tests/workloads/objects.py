@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """objects.py - a program with exactly known objects: `objects.py [SECONDS]` prints "ready" and goes on.
 
-10007 of Slotted (no dict), 5003 of Session (a dict of its own) and 1009 of Failure (an exception);
-then another Session every millisecond, if it is told for how long.
+10007 of Slotted (no dict), 5003 of Session (a dict of its own) and 1009 of Failure (an exception), and
+20011 strings beside the interpreter's own; then another Session every millisecond, if it is told for how long.
 """
 import sys
 import time
@@ -25,6 +25,7 @@ class Failure(Exception):
 
 
 KEPT = [Slotted(i) for i in range(10007)] + [Session(i) for i in range(5003)] + [Failure() for _ in range(1009)]
+KEPT += [f"key {i}" for i in range(20011)]
 end = time.monotonic() + float(sys.argv[1] if len(sys.argv) > 1 else 0)
 print("ready", flush=True)
 while time.monotonic() < end:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* heap.c - see heap.h: which runtime, which memory; what is in it is the runtime's file's business. */
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,14 +128,16 @@ static int fill_chunk(struct heap *h, struct remote *r, struct chunk *c)
 	return err;
 }
 
+typedef int (*pool_fn)(struct python_heap *h, uint64_t address, const void *bytes, size_t len);
+
 /* Pools are aligned to their size; a chunk is to the largest, so none crosses its end. */
-static int scan_chunk(struct heap *h, const struct chunk *c)
+static int scan_chunk(struct heap *h, const struct chunk *c, pool_fn see)
 {
 	size_t at = 0;
 	int size;
 
 	while (at < c->len) {
-		size = python_heap__pool(h->python, c->address + at, c->bytes + at, c->len - at);
+		size = see(h->python, c->address + at, c->bytes + at, c->len - at);
 		if (size == -EAGAIN)
 			h->totals.changing_pools++;
 		else if (size < 0)
@@ -145,7 +148,7 @@ static int scan_chunk(struct heap *h, const struct chunk *c)
 }
 
 static int scan_region(struct heap *h, struct remote *r, const struct map_region *region,
-		       struct chunk *c)
+		       struct chunk *c, pool_fn see)
 {
 	uint64_t at, end;
 	int err = 0;
@@ -162,34 +165,48 @@ static int scan_region(struct heap *h, struct remote *r, const struct map_region
 		c->len = end - at;
 		err = fill_chunk(h, r, c);
 		if (!err)
-			err = scan_chunk(h, c);
+			err = scan_chunk(h, c, see);
 	}
+	return err;
+}
+
+/* One pass over all memory; what was left out is told of the last one. */
+static int pass(struct heap *h, struct remote *r, const struct maps *maps, struct chunk *c, pool_fn see)
+{
+	int err = 0;
+	size_t i;
+
+	memset(&h->totals, 0, sizeof(h->totals));
+	for (i = 0; i < maps__cnt(maps) && !err; i++)
+		if (is_candidate(maps__at(maps, i)))
+			err = scan_region(h, r, maps__at(maps, i), c, see);
 	return err;
 }
 
 static int scan(struct heap *h, struct remote *r, const struct maps *maps)
 {
 	struct memory memory = remote__memory(r);
-	struct python_heap_totals python = {0};
-	struct chunk c = {0};
-	int err = 0;
-	size_t i;
+	struct python_heap_totals python;
+	struct chunk *c = calloc(1, sizeof(*c));
+	int err = -ENOMEM;
 
 	h->python = python_heap__new(&memory);
-	c.bytes = malloc(CHUNK_BYTES);
-	if (!h->python || !c.bytes)
-		err = -ENOMEM;
-	for (i = 0; i < maps__cnt(maps) && !err; i++)
-		if (is_candidate(maps__at(maps, i)))
-			err = scan_region(h, r, maps__at(maps, i), &c);
-	free(c.bytes);
-	if (!err && remote__has_ended(r))
-		err = -ESRCH;
-	if (!err) {
-		python_heap__totals(h->python, &python);
-		err = python.pools ? 0 : -ENODATA;
+	if (c)
+		c->bytes = malloc(CHUNK_BYTES);
+	if (h->python && c && c->bytes) {
+		err = pass(h, r, maps, c, python_heap__note);
+		if (!err)
+			err = pass(h, r, maps, c, python_heap__pool);
 	}
-	return err;
+	if (c)
+		free(c->bytes);
+	free(c);
+	if (err)
+		return err;
+	if (remote__has_ended(r))
+		return -ESRCH;
+	python_heap__totals(h->python, &python);
+	return python.pools ? 0 : -ENODATA;
 }
 
 /* ---- types by name ---- */
@@ -284,6 +301,9 @@ static void add_up(struct heap *h)
 	if (t->unread_bytes)
 		add_not_seen(h, "%.1f MiB that were unmapped meanwhile or are beyond the first %llu GiB",
 			     t->unread_bytes / 1048576.0, SCAN_MAX >> 30);
+	if (python.unasked)
+		add_not_seen(h, "types behind %llu pointers: more were followed than seep keeps in mind",
+			     (unsigned long long)python.unasked);
 	if (t->changing_pools)
 		add_not_seen(h, "%llu pools that the program was changing at that moment",
 			     (unsigned long long)t->changing_pools);
@@ -291,18 +311,18 @@ static void add_up(struct heap *h)
 
 static int look(struct heap *h, pid_t pid, const struct maps *maps)
 {
-	uint64_t began_ns = clock__boot_ns();
+	double began_s = clock__wall_s();
 	struct remote *r = NULL;
 	int err;
 
-	h->totals.taken_s = clock__wall_s();
 	err = remote__open(pid, &r);
 	if (!err)
 		err = scan(h, r, maps);
 	remote__close(r);
 	if (!err)
 		err = sort_types(h);
-	h->totals.took_s = (clock__boot_ns() - began_ns) / 1e9;
+	h->totals.taken_s = began_s;
+	h->totals.took_s = fmax(0, clock__wall_s() - began_s);
 	return err;
 }
 

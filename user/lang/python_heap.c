@@ -14,7 +14,8 @@
 #define HEADER_SIZE 48
 #define OLD_POOL    4096
 #define TYPES_MAX   65536 /* pointers that were looked at, types or not */
-#define NAME_CAP   120
+#define USER_BITS   47    /* of addresses of programs */
+#define NAME_CAP    120
 
 /* What stands before an object in its block, by the flags of its type. */
 #define GC_HEADER   16
@@ -53,7 +54,6 @@ _Static_assert(offsetof(struct type_object, flags) == 168, "as CPython has it");
 struct known_type {
 	uint64_t address;
 	int prefix;     /* bytes before an object; -1: not a type */
-	uint64_t basic_size;
 	uint64_t objects, bytes;
 	char name[NAME_CAP];
 	UT_hash_handle hh;
@@ -62,6 +62,8 @@ struct known_type {
 struct python_heap {
 	struct memory memory;
 	struct known_type *types;
+	uint64_t *pools; /* where there were some, ascending */
+	size_t pool_cnt, pool_cap;
 	uint64_t raw_blocks, raw_bytes;
 	struct python_heap_totals totals;
 };
@@ -86,6 +88,7 @@ void python_heap__free(struct python_heap *h)
 		HASH_DEL(h->types, t);
 		free(t);
 	}
+	free(h->pools);
 	free(h);
 }
 
@@ -131,7 +134,6 @@ static int look_at_type(const struct python_heap *h, struct known_type *known)
 	    read_type(h, type.type, &meta) || !is_plausible(&meta) ||
 	    !(meta.flags & FLAG_TYPE_SUBCLASS) || read_name(h, type.name, known->name))
 		return -1;
-	known->basic_size = type.basic_size;
 	return (type.flags & FLAG_HAVE_GC ? GC_HEADER : 0) +
 	       (type.flags & (FLAG_MANAGED_DICT | FLAG_MANAGED_WEAKREF) ? PRE_HEADER : 0);
 }
@@ -144,8 +146,10 @@ static struct known_type *type_at(struct python_heap *h, uint64_t address)
 	HASH_FIND(hh, h->types, &address, sizeof(address), t);
 	if (t)
 		return t;
-	if (HASH_COUNT(h->types) >= TYPES_MAX)
+	if (HASH_COUNT(h->types) >= TYPES_MAX) {
+		h->totals.unasked++;
 		return NULL;
+	}
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
@@ -165,6 +169,21 @@ static uint64_t word_at(const unsigned char *bytes)
 	return word;
 }
 
+/* Types are no small objects: a pointer into a pool leads to none. */
+static int is_in_pool(const struct python_heap *h, uint64_t address)
+{
+	size_t low = 0, high = h->pool_cnt, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (h->pools[middle] <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && address - h->pools[low - 1] < OLD_POOL;
+}
+
 /* The type of the object in a block; NULL: there is none. */
 static struct known_type *type_of_block(struct python_heap *h, const unsigned char *block,
 					size_t size)
@@ -176,10 +195,11 @@ static struct known_type *type_of_block(struct python_heap *h, const unsigned ch
 	for (prefix = 0; prefix <= PREFIX_MAX && prefix + 16 <= size; prefix += 16) {
 		type = word_at(block + prefix + 8);
 		/* a reference count is at most 32 bits; 3.14 has flags above */
-		if (type < OLD_POOL || type % 8 || !(uint32_t)word_at(block + prefix))
+		if (type < OLD_POOL || type >> USER_BITS || type % 8 ||
+		    !(uint32_t)word_at(block + prefix) || is_in_pool(h, type))
 			continue;
 		t = type_at(h, type);
-		if (t && t->prefix == (int)prefix && prefix + t->basic_size <= size)
+		if (t && t->prefix == (int)prefix)
 			return t;
 	}
 	return NULL;
@@ -240,16 +260,43 @@ static int mark_free(const struct pool_header *p, uint64_t address, const unsign
 	return cnt;
 }
 
+/* The pool's size, 0 if there is none. */
+static int pool_at(uint64_t address, const void *bytes, size_t len, struct pool_header *ret_pool)
+{
+	int pool;
+
+	memcpy(ret_pool, bytes, sizeof(*ret_pool));
+	pool = pool_size(ret_pool);
+	return !pool || (size_t)pool > len || address % pool ? 0 : pool;
+}
+
+/* A large pool is remembered as several small ones: then there is one size to search for. */
+int python_heap__note(struct python_heap *h, uint64_t address, const void *bytes, size_t len)
+{
+	struct pool_header p;
+	int pool = pool_at(address, bytes, len, &p), at;
+	uint64_t *pools;
+
+	if (h->pool_cap - h->pool_cnt < PYTHON_POOL_MAX / OLD_POOL && pool) {
+		pools = realloc(h->pools, (2 * h->pool_cap + 1024) * sizeof(*pools));
+		if (!pools)
+			return -ENOMEM;
+		h->pools = pools;
+		h->pool_cap = 2 * h->pool_cap + 1024;
+	}
+	for (at = 0; at < pool; at += OLD_POOL)
+		h->pools[h->pool_cnt++] = address + at;
+	return pool;
+}
+
 int python_heap__pool(struct python_heap *h, uint64_t address, const void *bytes, size_t len)
 {
 	uint8_t is_free[PYTHON_POOL_MAX / ALIGNMENT] = {0};
 	uint32_t size, carved, i;
 	struct pool_header p;
-	int pool, freed;
+	int pool = pool_at(address, bytes, len, &p), freed;
 
-	memcpy(&p, bytes, sizeof(p));
-	pool = pool_size(&p);
-	if (!pool || (size_t)pool > len || address % pool)
+	if (!pool)
 		return 0;
 	size = (p.size_class + 1) * ALIGNMENT;
 	carved = (p.next_offset - HEADER_SIZE) / size;

@@ -26,7 +26,13 @@ void python_heap__free(struct python_heap *h);
 #define PYTHON_POOL_MAX 16384 /* bytes; since 3.10, before it were 4096 */
 
 /*
- * Is there a pool at `address`, whose len bytes (4096, or PYTHON_POOL_MAX) were read? Then its
+ * The first of two passes, in the order of addresses: remember whether there is a pool. Types are
+ * too large to be in one, so in the second pass most pointers need no look at where they lead. The
+ * pool's size, 0: no pool; -ENOMEM.
+ */
+int python_heap__note(struct python_heap *h, uint64_t address, const void *bytes, size_t len);
+/*
+ * The second: is there a pool at `address`, whose len bytes (4096, or PYTHON_POOL_MAX) were read? Then its
  * blocks are counted. Returns the pool's size, 0: no pool; -EAGAIN: a pool that is being changed
  * (the numbers are a pool's, the chain of free blocks is not); -ENOMEM.
  */
@@ -39,6 +45,7 @@ int python_heap__each(const struct python_heap *h, python_type_fn fn, void *ctx)
 
 struct python_heap_totals {
 	uint64_t pools, pool_bytes, blocks, block_bytes;
+	uint64_t unasked; /* pointers beyond the bound of those that are followed */
 };
 void python_heap__totals(const struct python_heap *h, struct python_heap_totals *ret_totals);
 

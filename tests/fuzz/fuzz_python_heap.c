@@ -47,8 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!heap)
 		abort();
 	if (data[0] & 1)
-		python_heap__note(heap, POOL, data, size < PYTHON_POOL_MAX ? 4096 : PYTHON_POOL_MAX);
-	taken = python_heap__pool(heap, POOL, data, size < PYTHON_POOL_MAX ? 4096 : PYTHON_POOL_MAX);
+		python_heap__note(heap, POOL, data,
+				  size < PYTHON_POOL_MAX ? 4096 : PYTHON_POOL_MAX);
+	taken = python_heap__pool(heap, POOL, data,
+				  size < PYTHON_POOL_MAX ? 4096 : PYTHON_POOL_MAX);
 	python_heap__each(heap, see, &bytes);
 	python_heap__totals(heap, &totals);
 	if (bytes != totals.block_bytes || (taken > 0) != (totals.pools == 1))

@@ -13,13 +13,13 @@
 
 #include "lang/python_heap.h"
 
-#define POOL  0x700000004000ULL /* where the pool says it is */
-#define TYPES 0x600000000000ULL
+#define POOL   0x700000004000ULL /* where the pool says it is */
+#define TYPES  0x600000000000ULL
 #define HEADER 48
 
-#define READY	     (1ULL << 12)
-#define HAVE_GC	     (1ULL << 14)
-#define MANAGED_DICT (1ULL << 4)
+#define READY	      (1ULL << 12)
+#define HAVE_GC	      (1ULL << 14)
+#define MANAGED_DICT  (1ULL << 4)
 #define TYPE_SUBCLASS (1ULL << 31)
 
 /* `type`, and two types of objects; names behind them. As words, in CPython's order. */
@@ -265,13 +265,13 @@ static void a_type_has_to_look_like_one(void **state)
 		int type, word;
 		uint64_t value;
 	} spoilt[] = {
-		{TYPE_PLAIN, 0, 0},		/* nobody refers to it */
-		{TYPE_PLAIN, 1, 8},		/* its type is nowhere */
-		{TYPE_PLAIN, 3, 0},		/* no name */
-		{TYPE_PLAIN, 3, TYPES - 100},	/* a name that is not there */
-		{TYPE_PLAIN, 4, 1ULL << 40},	/* enormous objects */
-		{TYPE_PLAIN, 21, 0},		/* not ready */
-		{TYPE_TYPE, 21, READY},		/* its type is no type of types */
+		{TYPE_PLAIN, 0, 0},	      /* nobody refers to it */
+		{TYPE_PLAIN, 1, 8},	      /* its type is nowhere */
+		{TYPE_PLAIN, 3, 0},	      /* no name */
+		{TYPE_PLAIN, 3, TYPES - 100}, /* a name that is not there */
+		{TYPE_PLAIN, 4, 1ULL << 40},  /* enormous objects */
+		{TYPE_PLAIN, 21, 0},	      /* not ready */
+		{TYPE_TYPE, 21, READY},	      /* its type is no type of types */
 	};
 	size_t i;
 

@@ -25,9 +25,9 @@
 #include "options.h"
 #include "table.h"
 
-#define COMM_CAP 64
+#define COMM_CAP    64
 #define WAIT_MAX_MS 2000000000
-#define NO_OBJECT "(no object: tables, lists' items, buffers)"
+#define NO_OBJECT   "(no object: tables, lists' items, buffers)"
 
 struct heap_options {
 	unsigned pid;
@@ -51,17 +51,21 @@ static int parse(int argc, char **argv, struct heap_options *opt, int *ret_exit)
 		{"pid", 'p', OPTION_UINT, "PID", &opt->pid, "the process", NULL},
 		{"duration", 'd', OPTION_DURATION, "DURATION", &opt->duration_s,
 		 "look twice, this far apart, and show what was added", NULL},
-		{"top", 0, OPTION_UINT, "N", &opt->top, "how many types; 0: all (default 20)", NULL},
+		{"top", 0, OPTION_UINT, "N", &opt->top, "how many types; 0: all (default 20)",
+		 NULL},
 		{"json", 'j', OPTION_FLAG, NULL, &opt->json, "print seep.heap/1", NULL},
 		COLOR_OPTION(&opt->color),
 		{0},
 	};
 	const struct options options = {
 		.command = "heap",
-		.about = "Shows the objects of a running Python program by type: how many there are and\n"
-			 "what they take. The program is neither stopped nor changed, and nothing has to\n"
+		.about = "Shows the objects of a running Python program by type: how many there "
+			 "are and\n"
+			 "what they take. The program is neither stopped nor changed, and nothing "
+			 "has to\n"
 			 "be prepared in it. CPython 3.8 to 3.14; needs no agent.",
-		.epilog = "Exits with 4 if there is no such process, with 5 if it is not permitted.",
+		.epilog =
+			"Exits with 4 if there is no such process, with 5 if it is not permitted.",
 		.specs = specs,
 	};
 	int first = options__parse(&options, argc, argv, ret_exit);
@@ -220,15 +224,14 @@ static json_t *to_json(const struct looks *l, const struct row *rows, size_t cnt
 	heap__totals(l->now, &t);
 	for (i = 0; i < cnt; i++)
 		json_array_append_new(types, row_to_json(&rows[i]));
-	return json_pack("{s:s,s:i,s:s,s:s,s:I,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "schema",
-			 "seep.heap/1", "pid", (int)l->pid, "comm", l->comm, "runtime",
-			 heap__runtime(l->now), "at_s", (json_int_t)t.taken_s, "span_s",
-			 isnan(span) ? json_null() : json_real(span), "anon_bytes",
-			 number(l->anon_bytes), "blocks", (json_int_t)t.blocks, "block_bytes",
-			 (json_int_t)t.bytes, "free_bytes", (json_int_t)t.free_bytes,
-			 "scanned_bytes", (json_int_t)t.scanned_bytes, "took_ns",
-			 (json_int_t)(t.took_s * 1e9), "types", types, "not_seen",
-			 not_seen_to_json(l->now));
+	return json_pack(
+		"{s:s,s:i,s:s,s:s,s:I,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "schema",
+		"seep.heap/1", "pid", (int)l->pid, "comm", l->comm, "runtime",
+		heap__runtime(l->now), "at_s", (json_int_t)t.taken_s, "span_s",
+		isnan(span) ? json_null() : json_real(span), "anon_bytes", number(l->anon_bytes),
+		"blocks", (json_int_t)t.blocks, "block_bytes", (json_int_t)t.bytes, "free_bytes",
+		(json_int_t)t.free_bytes, "scanned_bytes", (json_int_t)t.scanned_bytes, "took_ns",
+		(json_int_t)(t.took_s * 1e9), "types", types, "not_seen", not_seen_to_json(l->now));
 }
 
 static int print_json(const struct looks *l, const struct row *rows, size_t cnt)
@@ -302,10 +305,8 @@ static const struct table_column columns_once[] = {
 };
 
 static const struct table_column columns_twice[] = {
-	{.title = "OBJECTS", .align = ALIGN_RIGHT},
-	{.title = "BYTES", .align = ALIGN_RIGHT},
-	{.title = "ADDED", .align = ALIGN_RIGHT},
-	{.title = "BYTES", .align = ALIGN_RIGHT},
+	{.title = "OBJECTS", .align = ALIGN_RIGHT}, {.title = "BYTES", .align = ALIGN_RIGHT},
+	{.title = "ADDED", .align = ALIGN_RIGHT},   {.title = "BYTES", .align = ALIGN_RIGHT},
 	{.title = "TYPE", .min_width = 16},
 };
 

@@ -13,12 +13,12 @@
 #include "python_heap.h"
 #include "remote.h"
 
-#define CHUNK_BYTES   (1 << 20)
-#define SCAN_MAX      (16ULL << 30)
-#define PAGE_MIN      4096
-#define NOT_SEEN_MAX  8
-#define SENTENCE_CAP  192
-#define RUNTIME_CAP   32
+#define CHUNK_BYTES  (1 << 20)
+#define SCAN_MAX     (16ULL << 30)
+#define PAGE_MIN     4096
+#define NOT_SEEN_MAX 8
+#define SENTENCE_CAP 192
+#define RUNTIME_CAP  32
 
 struct heap {
 	char runtime[RUNTIME_CAP];
@@ -31,7 +31,8 @@ struct heap {
 	int not_seen_cnt;
 };
 
-static void add_not_seen(struct heap *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void add_not_seen(struct heap *h, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static void add_not_seen(struct heap *h, const char *fmt, ...)
 {
@@ -171,7 +172,8 @@ static int scan_region(struct heap *h, struct remote *r, const struct map_region
 }
 
 /* One pass over all memory; what was left out is told of the last one. */
-static int pass(struct heap *h, struct remote *r, const struct maps *maps, struct chunk *c, pool_fn see)
+static int pass(struct heap *h, struct remote *r, const struct maps *maps, struct chunk *c,
+		pool_fn see)
 {
 	int err = 0;
 	size_t i;
@@ -293,17 +295,20 @@ static void add_up(struct heap *h)
 	t->blocks = python.blocks;
 	t->bytes = python.block_bytes;
 	t->free_bytes = python.pool_bytes - python.block_bytes;
-	add_not_seen(h, "blocks above 512 bytes, which Python takes from malloc (long strings, large "
-			"lists and dicts): `seep trace` shows who allocates them");
+	add_not_seen(h,
+		     "blocks above 512 bytes, which Python takes from malloc (long strings, large "
+		     "lists and dicts): `seep trace` shows who allocates them");
 	if (t->swapped_bytes)
 		add_not_seen(h, "%.1f MiB in swap: reading them would bring them back",
 			     t->swapped_bytes / 1048576.0);
 	if (t->unread_bytes)
-		add_not_seen(h, "%.1f MiB that were unmapped meanwhile or are beyond the first %llu GiB",
-			     t->unread_bytes / 1048576.0, SCAN_MAX >> 30);
+		add_not_seen(
+			h, "%.1f MiB that were unmapped meanwhile or are beyond the first %llu GiB",
+			t->unread_bytes / 1048576.0, SCAN_MAX >> 30);
 	if (python.unasked)
-		add_not_seen(h, "types behind %llu pointers: more were followed than seep keeps in mind",
-			     (unsigned long long)python.unasked);
+		add_not_seen(
+			h, "types behind %llu pointers: more were followed than seep keeps in mind",
+			(unsigned long long)python.unasked);
 	if (t->changing_pools)
 		add_not_seen(h, "%llu pools that the program was changing at that moment",
 			     (unsigned long long)t->changing_pools);
@@ -331,17 +336,21 @@ static void say_why(int err, const char *runtime, char *why)
 	if (err == -ESRCH)
 		snprintf(why, HEAP_WHY_LEN, "it has ended");
 	else if (err == -EPERM || err == -EACCES)
-		snprintf(why, HEAP_WHY_LEN, "reading its memory is not permitted; run as root, or add "
-					    "CAP_SYS_PTRACE");
+		snprintf(why, HEAP_WHY_LEN,
+			 "reading its memory is not permitted; run as root, or add "
+			 "CAP_SYS_PTRACE");
 	else if (err == -ENOENT)
-		snprintf(why, HEAP_WHY_LEN, "no runtime in it whose objects can be seen (CPython 3.8 to "
-					    "3.14); `seep trace` works for any program");
+		snprintf(why, HEAP_WHY_LEN,
+			 "no runtime in it whose objects can be seen (CPython 3.8 to "
+			 "3.14); `seep trace` works for any program");
 	else if (err == -ENOTSUP)
-		snprintf(why, HEAP_WHY_LEN, "%s keeps its objects elsewhere; CPython 3.8 and newer with the "
-					    "global lock is supported", runtime);
-	else if (err == -ENODATA)
-		snprintf(why, HEAP_WHY_LEN, "%s does not use its own allocator there (PYTHONMALLOC=malloc?)",
+		snprintf(why, HEAP_WHY_LEN,
+			 "%s keeps its objects elsewhere; CPython 3.8 and newer with the "
+			 "global lock is supported",
 			 runtime);
+	else if (err == -ENODATA)
+		snprintf(why, HEAP_WHY_LEN,
+			 "%s does not use its own allocator there (PYTHONMALLOC=malloc?)", runtime);
 	else
 		snprintf(why, HEAP_WHY_LEN, "%s", strerror(-err));
 }

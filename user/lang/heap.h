@@ -17,9 +17,9 @@
 struct heap;
 
 struct heap_type {
-	const char *name;   /* clean, the heap's; NULL: memory without an object in it */
+	const char *name; /* clean, the heap's; NULL: memory without an object in it */
 	uint64_t objects;
-	uint64_t bytes;     /* of the allocator's blocks they are in */
+	uint64_t bytes; /* of the allocator's blocks they are in */
 };
 
 /*
@@ -29,20 +29,20 @@ struct heap_type {
 int heap__take(pid_t pid, struct heap **ret_heap, char why[HEAP_WHY_LEN]);
 void heap__free(struct heap *h);
 
-const char *heap__runtime(const struct heap *h);      /* "CPython 3.11" */
+const char *heap__runtime(const struct heap *h); /* "CPython 3.11" */
 /* By bytes, the largest first; the heap's. */
 size_t heap__types(const struct heap *h, const struct heap_type **ret_types);
 /* The type of that name (NULL as above), or all zero. O(log n). */
 struct heap_type heap__find(const struct heap *h, const char *name);
 
 struct heap_totals {
-	uint64_t blocks, bytes;     /* in use, of the runtime's own allocator */
-	uint64_t free_bytes;        /* that it holds for later */
-	uint64_t scanned_bytes;     /* what was read to find them */
-	uint64_t swapped_bytes;     /* was left out: in swap */
-	uint64_t unread_bytes;      /* was left out: above the bound, or gone meanwhile */
-	uint64_t changing_pools;    /* were being changed: left out */
-	double taken_s, took_s;     /* Unix time; how long it took */
+	uint64_t blocks, bytes;	 /* in use, of the runtime's own allocator */
+	uint64_t free_bytes;	 /* that it holds for later */
+	uint64_t scanned_bytes;	 /* what was read to find them */
+	uint64_t swapped_bytes;	 /* was left out: in swap */
+	uint64_t unread_bytes;	 /* was left out: above the bound, or gone meanwhile */
+	uint64_t changing_pools; /* were being changed: left out */
+	double taken_s, took_s;	 /* Unix time; how long it took */
 };
 void heap__totals(const struct heap *h, struct heap_totals *ret_totals);
 

@@ -14,13 +14,13 @@
 #define HEADER_SIZE 48
 #define OLD_POOL    4096
 #define TYPES_MAX   65536 /* pointers that were looked at, types or not */
-#define USER_BITS   47    /* of addresses of programs */
+#define USER_BITS   47	  /* of addresses of programs */
 #define NAME_CAP    120
 
 /* What stands before an object in its block, by the flags of its type. */
-#define GC_HEADER   16
-#define PRE_HEADER  16 /* 3.11+: two words for the instance's dict and weak references */
-#define PREFIX_MAX  (GC_HEADER + PRE_HEADER)
+#define GC_HEADER  16
+#define PRE_HEADER 16 /* 3.11+: two words for the instance's dict and weak references */
+#define PREFIX_MAX (GC_HEADER + PRE_HEADER)
 
 #define FLAG_MANAGED_WEAKREF (1ULL << 3)
 #define FLAG_MANAGED_DICT    (1ULL << 4)
@@ -53,7 +53,7 @@ _Static_assert(offsetof(struct type_object, flags) == 168, "as CPython has it");
 /* A pointer that stood where an object's type would; what it leads to is asked for once. */
 struct known_type {
 	uint64_t address;
-	int prefix;     /* bytes before an object; -1: not a type */
+	int prefix; /* bytes before an object; -1: not a type */
 	uint64_t objects, bytes;
 	char name[NAME_CAP];
 	UT_hash_handle hh;

@@ -12,8 +12,8 @@
 #include "remote.h"
 
 #define PAGES_AT_ONCE 512
-#define PAGE_PRESENT (1ULL << 63)
-#define PAGE_SWAPPED (1ULL << 62)
+#define PAGE_PRESENT  (1ULL << 63)
+#define PAGE_SWAPPED  (1ULL << 62)
 
 struct remote {
 	pid_t pid;

@@ -26,6 +26,8 @@ static void append(const char *part, size_t len, void *opaque)
 	size_t room = out->cap - 1 - out->len;
 	int is_full = len > room;
 
+	if (!len) /* then part is NULL at times */
+		return;
 	if (is_full)
 		len = room;
 	memcpy(out->text + out->len, part, len);

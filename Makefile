@@ -151,13 +151,13 @@ build/fuzz/obj/%.o: %.c | $(SKELS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
 
-build/fuzz/libseep.a: $(USER_SRCS:%.c=build/fuzz/obj/%.o)
+build/fuzz/libseep.a: $(USER_SRCS:%.c=build/fuzz/obj/%.o) $(PAGE_OBJS)
 	$(call msg,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o build/fuzz/libseep.a
 	$(call msg,FUZZER,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $^ $(LDLIBS) -o $@
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $^ -lcmocka $(LDLIBS) -o $@
 
 # Binary seeds are made, text ones stand in tests/fuzz/seeds.
 build/fuzz/seeds/fuzz_elf/tiny: tests/fuzz/seed.c
@@ -168,10 +168,30 @@ build/fuzz/seeds/fuzz_cfi/tiny: build/fuzz/seeds/fuzz_elf/tiny
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '\000' >$@ && objcopy -O binary -j .eh_frame $< $@.raw && cat $@.raw >>$@ && rm $@.raw
 
+build/fuzz/seeds/fuzz_lines/tiny: build/fuzz/seeds/fuzz_elf/tiny
+	$(Q)mkdir -p $(@D) && cp $< $@
+
+build/fuzz/seeds/fuzz_line_table/tiny: build/fuzz/seeds/fuzz_elf/tiny
+	$(Q)mkdir -p $(@D) && objcopy -O binary -j .debug_line $< $@
+
+build/fuzz/seeds/fuzz_line_table/dwarf4: tests/fuzz/seed.c
+	$(Q)mkdir -p $(@D) && $(CC) -nostdlib -static -O1 -gdwarf-4 -fno-stack-protector $< -o $@.elf
+	$(Q)objcopy -O binary -j .debug_line $@.elf $@ && rm $@.elf
+
+build/fuzz/seeds/fuzz_code/tiny: build/fuzz/seeds/fuzz_elf/tiny
+	$(Q)mkdir -p $(@D) && objcopy -O binary -j .text $< $@
+
+# the expression of a PLT's frames, behind 16 bytes of registers
+build/fuzz/seeds/fuzz_expression/plt:
+	$(Q)mkdir -p $(@D) && printf '0123456789abcdef\167\010\200\000\077\032\073\052\063\044\042' >$@
+
+FUZZ_SEEDS := $(addprefix build/fuzz/seeds/,fuzz_elf/tiny fuzz_cfi/tiny fuzz_lines/tiny \
+	      fuzz_line_table/tiny fuzz_line_table/dwarf4 fuzz_code/tiny fuzz_expression/plt)
+
 # Empty where clang's runtime for it is not installed: the ring says so.
 .PHONY: fuzzers fuzz
 fuzzers: $(if $(wildcard $(shell $(CLANG) -print-runtime-dir)/libclang_rt.fuzzer-*.a),$(FUZZERS) \
-	build/fuzz/seeds/fuzz_elf/tiny build/fuzz/seeds/fuzz_cfi/tiny)
+	$(FUZZ_SEEDS))
 
 fuzz: fuzzers
 	$(Q)FUZZ_S=$(or $(FUZZ_S),1800) tests/run.sh fuzz

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # seep: build with `make`, see `make help` for the rest.
 #
-# Everything generated goes below build/ (SAN=1: build/san/, the same under ASan and UBSan).
+# Everything generated goes below build/ (SAN=1: build/san/, the same under ASan and UBSan;
+# SAN=thread: build/tsan/, under TSan).
 
 VERSION := 0.1.0
 CC      ?= gcc
@@ -11,21 +12,33 @@ BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool /usr/sbin/bpfto
 PREFIX  ?= /usr/local
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
-OUT  := build$(if $(SAN),/san)
+OUT  := build$(if $(SAN),/$(if $(filter thread,$(SAN)),tsan,san))
 
 PKGS   := libbpf jansson sqlite3 libmicrohttpd libcurl ncursesw inih zlib libelf libdw liblzma
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter -Wno-format-truncation \
-	  -ffile-prefix-map=$(CURDIR)=. -fstack-protector-strong -DSEEP_VERSION='"$(VERSION)"'
-ifdef SAN
+	  -Wformat=2 -Wno-format-nonliteral -ffile-prefix-map=$(CURDIR)=. -DSEEP_VERSION='"$(VERSION)"'
+ifeq ($(SAN),thread)
+CFLAGS  += -fsanitize=thread -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=thread
+else ifdef SAN
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
 else
-CFLAGS  += -D_FORTIFY_SOURCE=2
-LDFLAGS += -Wl,-z,relro,-z,now
+CFLAGS  += $(HARDENING)
+LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
 endif
 CPPFLAGS += -Iinclude -Iuser -Ibuild/bpf $(PKG_CFLAGS)
 LDLIBS   += $(PKG_LIBS) -liberty -lm -lpthread
+
+# What a bug in the agent should cost whoever wants to use it; tests/e2e/hardening_cases.py looks for
+# it in the binary. Of each line the first that the compiler knows (FORTIFY_SOURCE: and the C library).
+HARDENING = $(eval HARDENING := -fPIE -fstack-protector-strong \
+	$(call known,-fstack-clash-protection) \
+	$(or $(call known,-fcf-protection=full),$(call known,-mbranch-protection=standard)) \
+	-U_FORTIFY_SOURCE $(or $(call known,-D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2))$(HARDENING)
+known = $(shell $(CC) -Werror -O2 -U_FORTIFY_SOURCE $(1) -include features.h -x c -S -o /dev/null \
+	/dev/null 2>/dev/null && echo '$(1)')
 
 # asked for once, and only when something is compiled
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)

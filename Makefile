@@ -7,6 +7,7 @@
 VERSION := 0.1.0
 CC      ?= gcc
 CLANG   ?= clang
+LLVM_STRIP ?= llvm-strip
 # Ubuntu's bpftool is a wrapper that wants the running kernel's own: take the real one
 BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool /usr/sbin/bpftool) bpftool)
 PREFIX  ?= /usr/local
@@ -45,7 +46,8 @@ PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFL
 PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 
 BPFFLAGS := -g -O2 -target bpf -mcpu=v2 -D__TARGET_ARCH_$(ARCH) -Ivmlinux -Iinclude -Ibpf \
-	    -Wall -Wextra -Werror -Wno-unused-parameter -Wno-unknown-warning-option
+	    -Wall -Wextra -Werror -Wno-unused-parameter -Wno-unknown-warning-option \
+	    -ffile-prefix-map=$(CURDIR)=.
 
 BPF_SRCS  := $(wildcard bpf/*.bpf.c)
 SKELS     := $(BPF_SRCS:bpf/%.bpf.c=build/bpf/%.skel.h)
@@ -72,11 +74,11 @@ all: $(OUT)/seep
 
 $(OUT)/seep: $(OUT)/user/main.o $(LIB)
 	$(call msg,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(Q)$(CC) $(LDFLAGS) -Wl,-Map=$@.map $^ $(LDLIBS) -o $@
 
 $(LIB): $(USER_OBJS)
 	$(call msg,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcsD $@ $^
 
 $(OUT)/%.o: %.c | $(SKELS)
 	$(call msg,CC,$@)
@@ -93,6 +95,7 @@ build/%.bpf.o: %.bpf.c $(wildcard bpf/*.h include/seep/*.h vmlinux/*.h vmlinux/*
 	$(call msg,BPF,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@ # of DWARF, which nobody reads; BTF stays
 
 build/%.skel.h: build/%.bpf.o
 	$(call msg,SKEL,$@)
@@ -305,6 +308,17 @@ DEB_DIR ?= build
 deb: all
 	$(Q)deploy/deb.sh $(VERSION) $(DEB_DIR)
 
+# All that is published, into RELEASE_DIR, and the same bytes from the same commit; the list of what
+# is in the binary alone: make sbom.
+RELEASE_DIR ?= build/release
+release: all
+	$(Q)deploy/release.sh $(VERSION) $(RELEASE_DIR)
+
+sbom: all
+	$(Q)SOURCE_DATE_EPOCH=$(or $(SOURCE_DATE_EPOCH),$$(deploy/epoch.sh)) \
+		deploy/sbom.py build/seep $(VERSION) >build/seep.cdx.json
+	@echo build/seep.cdx.json
+
 # the agent's container image, with whichever of these builders there is
 IMAGE   ?= localhost/seep:$(VERSION)
 BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))
@@ -334,6 +348,8 @@ help:
 	@echo 'make bench     print every figure the README claims'
 	@echo 'make test-k8s  seep on a real Kubernetes of one node; make deps-k8s installs what that needs'
 	@echo 'make deb       a Debian package in build/'
+	@echo 'make release   archives, package, image root, SBOM and sums in build/release, reproducibly'
+	@echo 'make sbom      what the binary consists of, as CycloneDX JSON'
 	@echo 'make image     the container image (docker, podman or buildah)'
 	@echo 'make install   DESTDIR= PREFIX=$(PREFIX)'
 	@echo 'make clean'

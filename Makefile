@@ -219,6 +219,12 @@ test: all
 	$(Q)$(MAKE) --no-print-directory kernel-tests workloads benches replay-gen fuzzers
 	$(Q)tests/run.sh
 
+# Data races: what has threads, and an agent that uses them all, under ThreadSanitizer.
+.PHONY: test-tsan
+test-tsan: all workloads
+	$(Q)$(MAKE) --no-print-directory SAN=thread all unit-tests
+	$(Q)tests/run.sh tsan
+
 # Kernels other than this one, in virtual machines; writes docs/kernels.md.
 .PHONY: test-vm
 test-vm: all
@@ -273,7 +279,7 @@ bench: all benches workloads replay-gen
 
 # ---- for people ---------------------------------------------------------------------------
 
-.PHONY: deps deps-peers deps-k8s run demo install deb image test-k8s clean help format
+.PHONY: deps deps-peers deps-k8s run demo install deb release sbom image test-k8s clean help format
 deps:
 	$(Q)deploy/deps.sh
 
@@ -312,7 +318,7 @@ deb: all
 # is in the binary alone: make sbom.
 RELEASE_DIR ?= build/release
 release: all
-	$(Q)deploy/release.sh $(VERSION) $(RELEASE_DIR)
+	+$(Q)deploy/release.sh $(VERSION) $(RELEASE_DIR)
 
 sbom: all
 	$(Q)SOURCE_DATE_EPOCH=$(or $(SOURCE_DATE_EPOCH),$$(deploy/epoch.sh)) \
@@ -345,6 +351,7 @@ help:
 	@echo 'make test      all test rings; the last line counts them (as root for all of them)'
 	@echo 'make test-vm   the kernel tests and a leak on other kernels, in virtual machines (as root)'
 	@echo 'make fuzz      every fuzzer for FUZZ_S=1800 seconds'
+	@echo 'make test-tsan the parts with threads, and an agent, under ThreadSanitizer (as root)'
 	@echo 'make bench     print every figure the README claims'
 	@echo 'make test-k8s  seep on a real Kubernetes of one node; make deps-k8s installs what that needs'
 	@echo 'make deb       a Debian package in build/'

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# run.sh - runs the test rings and adds them up: tests/run.sh [unit] [replay] [fuzz] [kernel] [e2e]
+# run.sh - runs the test rings and adds them up: tests/run.sh [unit] [replay] [fuzz] [kernel] [e2e] [tsan]
 #
 #   unit    build/san/tests/unit/*, cmocka, with ASan and UBSan
 #   replay  recorded and generated series through the detector
@@ -9,6 +9,8 @@
 #           of new input
 #   kernel  build/tests/kernel/*, cmocka, as root: known workloads, exact numbers
 #   e2e     the agent and the CLI beside real programs, as root
+#   tsan    build/tsan/tests/unit/* and an agent with all its threads under ThreadSanitizer; only
+#           when it is named
 #
 # One line for each program; its output only when something failed, and why something was skipped.
 # A program that crashes, times out or reports nothing is one failure. A kernel program that fails
@@ -187,15 +189,25 @@ ring_kernel() {
 	RUNS=1
 }
 
+# Tests fork while they have threads, which TSan allows only if it is told to.
+ring_tsan() {
+	export TSAN_OPTIONS=${TSAN_OPTIONS:-die_after_fork=0 second_deadlock_stack=1}
+	run_cmocka unit build/tsan/tests/unit
+	PROGRAM_TIMEOUT_S=1200
+	run tsan count_script env SEEP_BINARY=build/tsan/seep PYTHONDONTWRITEBYTECODE=1 \
+		python3 tests/e2e/tsan.py
+	PROGRAM_TIMEOUT_S=300
+}
+
 # runs what failed once more by itself
 ring_e2e() { PROGRAM_TIMEOUT_S=2400 run e2e count_script tests/e2e/run.sh; }
 
 [ $# -gt 0 ] || set -- unit replay fuzz kernel e2e
 for ring; do
 	case $ring in
-	unit | replay | fuzz | kernel | e2e) "ring_$ring" ;;
+	unit | replay | fuzz | kernel | e2e | tsan) "ring_$ring" ;;
 	*)
-		sed -n '4,11s/^# \{0,1\}//p' "$0" >&2
+		sed -n '4,13s/^# \{0,1\}//p' "$0" >&2
 		exit 2
 		;;
 	esac

@@ -20,7 +20,7 @@ import time
 import contract
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SEEP = ROOT / "build" / "seep"
+SEEP = ROOT / os.environ.get("SEEP_BINARY", "build/seep")
 WINDOW_S = 60
 INTERVAL_S = 0.2
 START_TIMEOUT_S = 20

@@ -41,19 +41,28 @@ def os_release():
     return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}
 
 
-@functools.cache
+OWNERS = {}
+
+
+def names_of(path):
+    """dpkg knows /lib/x where the file system says /usr/lib/x, and the other way round; links too."""
+    for name in (str(path), str(pathlib.Path(path).resolve())):
+        yield from (name, name.removeprefix("/usr"), "/usr" + name)
+
+
+def ask_owners(paths):
+    """Fill OWNERS: one question to dpkg, which reads all its lists for each."""
+    names = sorted({name for path in paths for name in names_of(path)})
+    done = subprocess.run(["dpkg-query", "-S", *names], capture_output=True, text=True, check=False)
+    for line in done.stdout.splitlines():
+        owner, found, name = line.partition(": ")
+        if found and not owner.startswith("diversion "):
+            OWNERS[name] = owner.split(",")[0]
+
+
 def package_of(path):
-    """The name of the package that a file came with, or None. dpkg knows /lib/x where the file system
-    says /usr/lib/x, and the other way round."""
-    for name in (path, path.removeprefix("/usr"), "/usr" + path):
-        done = subprocess.run(["dpkg-query", "-S", name], capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return done.stdout.split(": ")[0].split(",")[0]
-    return None
-
-
-def real_package_of(path):
-    return package_of(str(path)) or package_of(str(pathlib.Path(path).resolve()))
+    """The name of the package that a file came with, or None."""
+    return next((OWNERS[name] for name in names_of(path) if name in OWNERS), None)
 
 
 def needed_by(path):
@@ -84,6 +93,7 @@ def headers_of(binary):
     return sorted(found)
 
 
+@functools.cache
 def describe(package):
     name, version, arch, source, source_version = output_of(
         "dpkg-query", "-W", "-f", FORMAT, package).split("\t")
@@ -111,7 +121,7 @@ class Bom:
 
     def add(self, path, how, scope="required"):
         """The package of a file, with the file; returns its reference."""
-        package = real_package_of(path)
+        package = package_of(path)
         if not package:
             sys.exit(f"sbom: no package has '{path}'")
         component = self.components.setdefault(package, {**describe(package), "scope": scope,
@@ -122,6 +132,7 @@ class Bom:
         return component["bom-ref"]
 
     def has_source(self, package):
+        """Whether another package of the same source is in already."""
         return any(c["source"] == describe(package)["source"] for c in self.components.values())
 
 
@@ -146,16 +157,17 @@ def seep_itself(binary, version):
 
 def collect(binary, version):
     bom, itself, edges = Bom(), seep_itself(binary, version), {}
-    libraries = libraries_of(binary)
+    libraries, objects, headers = libraries_of(binary), linked_in(binary), headers_of(binary)
+    ask_owners([*libraries.values(), *objects, *headers])
     refs = {name: bom.add(path, "shared library") for name, path in libraries.items()}
     edges[itself["bom-ref"]] = {refs[name] for name in needed_by(binary)}
     for name, path in libraries.items():
         edges.setdefault(refs[name], set()).update(
             refs[other] for other in needed_by(path) if other in refs)
-    for path in linked_in(binary):
+    for path in objects:
         edges[itself["bom-ref"]].add(bom.add(path, "linked in"))
-    for path in headers_of(binary):
-        package = real_package_of(path)
+    for path in headers:
+        package = package_of(path)
         if package:
             scope = "excluded" if bom.has_source(package) else "required"
             edges[itself["bom-ref"]].add(bom.add(path, "header", scope))

@@ -225,6 +225,12 @@ test-tsan: all workloads
 	$(Q)$(MAKE) --no-print-directory SAN=thread all unit-tests
 	$(Q)tests/run.sh tsan
 
+# Static analysis, see the script; the tools come by make deps-lint.
+.PHONY: lint
+lint: $(SKELS)
+	$(Q)LINT_CFLAGS="$(CPPFLAGS) -std=gnu11 -D_GNU_SOURCE -DSEEP_VERSION=\"$(VERSION)\"" \
+		LINT_BPFFLAGS="$(BPFFLAGS)" tests/lint.sh $(LINT)
+
 # Kernels other than this one, in virtual machines; writes docs/kernels.md.
 .PHONY: test-vm
 test-vm: all
@@ -279,11 +285,11 @@ bench: all benches workloads replay-gen
 
 # ---- for people ---------------------------------------------------------------------------
 
-.PHONY: deps deps-peers deps-k8s run demo install deb release sbom image test-k8s clean help format
+.PHONY: deps deps-peers deps-k8s deps-lint run demo install deb release sbom image test-k8s clean help format
 deps:
 	$(Q)deploy/deps.sh
 
-deps-peers deps-k8s:
+deps-peers deps-k8s deps-lint:
 	$(Q)deploy/deps.sh $(@:deps-%=%)
 
 run: deps
@@ -352,6 +358,7 @@ help:
 	@echo 'make test-vm   the kernel tests and a leak on other kernels, in virtual machines (as root)'
 	@echo 'make fuzz      every fuzzer for FUZZ_S=1800 seconds'
 	@echo 'make test-tsan the parts with threads, and an agent, under ThreadSanitizer (as root)'
+	@echo 'make lint      clang-tidy, cppcheck, gcc -fanalyzer, shellcheck; make deps-lint installs them'
 	@echo 'make bench     print every figure the README claims'
 	@echo 'make test-k8s  seep on a real Kubernetes of one node; make deps-k8s installs what that needs'
 	@echo 'make deb       a Debian package in build/'

@@ -21,6 +21,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 build_base() {
 	! podman image exists $base || return 0
+	# shellcheck disable=SC2016 # apt-get's own names
 	mirror=$(apt-get indextargets --format '$(COMPONENT) $(REPO_URI) $(CODENAME)' \
 		'Created-By: Packages' | awk '$1 == "main" && $3 == "bookworm" { print $2; exit }')
 	debootstrap --variant=minbase bookworm "$scratch/root" \

@@ -36,6 +36,7 @@ built() {
 fetch() {
 	mkdir -p "$cache/apt/lists/partial" "$cache/src"
 	[ ! -e "$cache/src/.done" ] || return 0
+	# shellcheck disable=SC2016 # apt-get's own names
 	mirror=$(apt-get indextargets --format '$(COMPONENT) $(REPO_URI) $(CODENAME)' \
 		'Created-By: Packages' | awk '$1 == "main" && $3 == "bookworm" { print $2; exit }')
 	echo "deb-src ${mirror:-http://deb.debian.org/debian} bookworm main" >"$cache/apt/sources.list"

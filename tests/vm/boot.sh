@@ -74,6 +74,7 @@ make_guest "$@"
 
 # ---- the machine --------------------------------------------------------------------------
 
+# shellcheck disable=SC2012 # two fixed names, either of which may not be there
 virtiofsd=$(command -v virtiofsd || ls /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd 2>/dev/null |
 	head -n 1)
 "$virtiofsd" --socket-path="$work/fs.sock" -o source=/ -o sandbox=chroot -o cache=always \

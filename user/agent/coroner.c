@@ -204,6 +204,7 @@ static void tell_of_stranger(struct agent *a, const struct oom_note *note, struc
 	f.not_seen = json_pack("[s]", "where it ran and what it grew from: it was killed before a "
 				      "poll had seen it");
 	tracker__error(a->tracker, a->now_s, &f, error);
+	error->text = NULL; /* it ends here */
 	json_decref(f.not_seen);
 }
 

@@ -36,11 +36,12 @@ static void add_not_seen(struct heap *h, const char *fmt, ...)
 
 static void add_not_seen(struct heap *h, const char *fmt, ...)
 {
-	char *sentence = h->sentences[h->not_seen_cnt];
+	char *sentence;
 	va_list args;
 
 	if (h->not_seen_cnt == NOT_SEEN_MAX)
 		return;
+	sentence = h->sentences[h->not_seen_cnt];
 	va_start(args, fmt);
 	vsnprintf(sentence, SENTENCE_CAP, fmt, args);
 	va_end(args);

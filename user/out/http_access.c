@@ -108,7 +108,7 @@ static const char *credentials(const char *authorization, const char *scheme)
 
 int access__is_granted(const char *authorization, const char *token)
 {
-	char login[LOGIN_MAX], code[4 * (LOGIN_MAX / 3 + 1) + 1];
+	char login[LOGIN_MAX], code[4 * (LOGIN_MAX / 3 + 1) + 1] = "";
 	const char *given;
 
 	if (!authorization)

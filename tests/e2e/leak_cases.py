@@ -15,7 +15,7 @@ import cases
 from harness import ROOT, Cgroups, Failure, Program, Skip, check_shape, expect, run, wait_for
 
 FILE = pathlib.Path(__file__).with_name("programs.cases")
-KEYS = {"NAME", "RUN", "LOAD", "LIMIT", "BEFORE", "FORKS", "NEEDS", "EXPECT", "CALLS", "SITES",
+KEYS = {"NAME", "RUN", "LOAD", "LIMIT", "BEFORE", "FORKS", "NEEDS", "EXPECT", "CALLS", "SITES", "OBJECTS",
         "THEN"}
 LEAK_TIMEOUT_S = 120   # two windows
 SITES_TIMEOUT_S = 180  # suspects take turns
@@ -153,6 +153,19 @@ def check_any_sites(case, scene, agent):
         expect(frame["function"] or frame["module"], f"a frame without a name: {frame}")
 
 
+def check_objects(case, scene, agent):
+    """Which types of the runtime's objects pile up."""
+    incident_id = incidents_of(scene.program(case), agent.incidents())[0]["id"]
+
+    def types():
+        objects = agent.json("incident", "show", incident_id)["objects"]
+        return objects and objects["types"]
+
+    grown = wait_for("types of objects", types, SITES_TIMEOUT_S, 1)
+    expect(all(one["added_bytes"] > 0 for one in grown), f"types that did not grow: {grown}")
+    expect("Which objects pile up" in agent.ask("show", incident_id).stdout, "seep show does not say it")
+
+
 def check_limit(verdict, limit_bytes):
     expect(verdict["limit_bytes"] and verdict["limit_bytes"] <= limit_bytes,
            f"limit_bytes {verdict['limit_bytes']} instead of {limit_bytes}")
@@ -268,6 +281,9 @@ def run_all(results, directory, scene, agent):
         if case.get("SITES"):
             with results.case(f"leaks: {case.name} has call sites"):
                 check_any_sites(case, scene, agent)
+        if case.get("OBJECTS"):
+            with results.case(f"leaks: {case.name} has objects that pile up"):
+                check_objects(case, scene, agent)
     with results.case("leaks: every view knows of them"):
         check_lists(scene, agent)
     with results.case("leaks: one leak is one incident"):

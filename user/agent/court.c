@@ -279,6 +279,7 @@ void court__describe(struct agent *a, const struct watch *w, int wants_curve, st
 	int i;
 
 	ret_f->sites = w->sites;
+	ret_f->objects = w->objects;
 	ret_f->not_seen = unseen_of(a, w);
 	if (!wants_curve)
 		return;
@@ -580,6 +581,10 @@ void court__hear(void *ctx, const struct drill_result *r)
 	w->drill_watched_s = r->watched_s;
 	w->drill_hits = r->hits;
 	w->drill_cost_ns = r->cost_ns;
+	if (r->objects) {
+		json_decref(w->objects);
+		w->objects = json_incref(r->objects);
+	}
 	if (!json_array_size(r->sites))
 		return;
 	json_decref(w->sites);

@@ -60,6 +60,7 @@ void watch__free(struct watch *w)
 	series__set_user(w->series, NULL);
 	detector__free(w->detector);
 	json_decref(w->sites);
+	json_decref(w->objects);
 	json_decref(w->not_seen);
 	free(w->path);
 	free(w);

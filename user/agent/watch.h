@@ -56,6 +56,7 @@ struct watch {
 	uint32_t procs;                     /* cgroups: processes in it */
 	uint32_t shmem_holders;             /* cgroups: ...of which have shared memory to speak of */
 	json_t *sites;                      /* what the drill found last, or NULL */
+	json_t *objects;                    /* which types of them pile up, or NULL */
 	json_t *not_seen;                   /* what it could not see, or NULL */
 	double drill_cost_share, drill_duty_share, drill_watched_s;
 	uint64_t drill_hits, drill_cost_ns;

@@ -518,6 +518,7 @@ static int take_surroundings(struct incident *in, double now_s, const struct fin
 			incident__set_top(in, i, f->top[i]);
 	}
 	incident__set_configuration(in, f->configuration);
+	incident__set_objects(in, f->objects);
 	return take_sites(in, now_s, f);
 }
 

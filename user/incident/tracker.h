@@ -54,6 +54,7 @@ struct finding {
 	json_t *top[TOP_CNT]; /* shared; may be NULL: kept from before */
 	json_t *configuration; /* the same */
 	json_t *sites;    /* array of SITE, shared; the same */
+	json_t *objects;  /* which types pile up, shared; the same */
 	json_t *not_seen; /* array of sentences; the same */
 	const enum incident_severity *severity; /* set by the configuration; NULL = the numbers say */
 };

@@ -1,38 +1,53 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # seep: build with `make`, see `make help` for the rest.
 #
-# Everything generated goes below build/ (SAN=1: build/san/, the same under ASan and UBSan).
+# Everything generated goes below build/ (SAN=1: build/san/, the same under ASan and UBSan;
+# SAN=thread: build/tsan/, under TSan).
 
 VERSION := 0.1.0
 CC      ?= gcc
 CLANG   ?= clang
+LLVM_STRIP ?= llvm-strip
 # Ubuntu's bpftool is a wrapper that wants the running kernel's own: take the real one
 BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool /usr/sbin/bpftool) bpftool)
 PREFIX  ?= /usr/local
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
-OUT  := build$(if $(SAN),/san)
+OUT  := build$(if $(SAN),/$(if $(filter thread,$(SAN)),tsan,san))
 
 PKGS   := libbpf jansson sqlite3 libmicrohttpd libcurl ncursesw inih zlib libelf libdw liblzma
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter -Wno-format-truncation \
-	  -ffile-prefix-map=$(CURDIR)=. -fstack-protector-strong -DSEEP_VERSION='"$(VERSION)"'
-ifdef SAN
+	  -Wformat=2 -Wno-format-nonliteral -ffile-prefix-map=$(CURDIR)=. -DSEEP_VERSION='"$(VERSION)"'
+ifeq ($(SAN),thread)
+CFLAGS  += -fsanitize=thread -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=thread
+else ifdef SAN
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
 else
-CFLAGS  += -D_FORTIFY_SOURCE=2
-LDFLAGS += -Wl,-z,relro,-z,now
+CFLAGS  += $(HARDENING)
+LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
 endif
 CPPFLAGS += -Iinclude -Iuser -Ibuild/bpf $(PKG_CFLAGS)
 LDLIBS   += $(PKG_LIBS) -liberty -lm -lpthread
+
+# What a bug in the agent should cost whoever wants to use it; tests/e2e/hardening_cases.py looks for
+# it in the binary. Of each line the first that the compiler knows (FORTIFY_SOURCE: and the C library).
+HARDENING = $(eval HARDENING := -fPIE -fstack-protector-strong \
+	$(call known,-fstack-clash-protection) \
+	$(or $(call known,-fcf-protection=full),$(call known,-mbranch-protection=standard)) \
+	-U_FORTIFY_SOURCE $(or $(call known,-D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2))$(HARDENING)
+known = $(shell $(CC) -Werror -O2 -U_FORTIFY_SOURCE $(1) -include features.h -x c -S -o /dev/null \
+	/dev/null 2>/dev/null && echo '$(1)')
 
 # asked for once, and only when something is compiled
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 
 BPFFLAGS := -g -O2 -target bpf -mcpu=v2 -D__TARGET_ARCH_$(ARCH) -Ivmlinux -Iinclude -Ibpf \
-	    -Wall -Wextra -Werror -Wno-unused-parameter -Wno-unknown-warning-option
+	    -Wall -Wextra -Werror -Wno-unused-parameter -Wno-unknown-warning-option \
+	    -ffile-prefix-map=$(CURDIR)=.
 
 BPF_SRCS  := $(wildcard bpf/*.bpf.c)
 SKELS     := $(BPF_SRCS:bpf/%.bpf.c=build/bpf/%.skel.h)
@@ -59,11 +74,11 @@ all: $(OUT)/seep
 
 $(OUT)/seep: $(OUT)/user/main.o $(LIB)
 	$(call msg,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(Q)$(CC) $(LDFLAGS) -Wl,-Map=$@.map $^ $(LDLIBS) -o $@
 
 $(LIB): $(USER_OBJS)
 	$(call msg,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcsD $@ $^
 
 $(OUT)/%.o: %.c | $(SKELS)
 	$(call msg,CC,$@)
@@ -80,6 +95,7 @@ build/%.bpf.o: %.bpf.c $(wildcard bpf/*.h include/seep/*.h vmlinux/*.h vmlinux/*
 	$(call msg,BPF,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@ # of DWARF, which nobody reads; BTF stays
 
 build/%.skel.h: build/%.bpf.o
 	$(call msg,SKEL,$@)
@@ -151,13 +167,13 @@ build/fuzz/obj/%.o: %.c | $(SKELS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
 
-build/fuzz/libseep.a: $(USER_SRCS:%.c=build/fuzz/obj/%.o)
+build/fuzz/libseep.a: $(USER_SRCS:%.c=build/fuzz/obj/%.o) $(PAGE_OBJS)
 	$(call msg,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o build/fuzz/libseep.a
 	$(call msg,FUZZER,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $^ $(LDLIBS) -o $@
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $^ -lcmocka $(LDLIBS) -o $@
 
 # Binary seeds are made, text ones stand in tests/fuzz/seeds.
 build/fuzz/seeds/fuzz_elf/tiny: tests/fuzz/seed.c
@@ -168,10 +184,30 @@ build/fuzz/seeds/fuzz_cfi/tiny: build/fuzz/seeds/fuzz_elf/tiny
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '\000' >$@ && objcopy -O binary -j .eh_frame $< $@.raw && cat $@.raw >>$@ && rm $@.raw
 
+build/fuzz/seeds/fuzz_lines/tiny: build/fuzz/seeds/fuzz_elf/tiny
+	$(Q)mkdir -p $(@D) && cp $< $@
+
+build/fuzz/seeds/fuzz_line_table/tiny: build/fuzz/seeds/fuzz_elf/tiny
+	$(Q)mkdir -p $(@D) && objcopy -O binary -j .debug_line $< $@
+
+build/fuzz/seeds/fuzz_line_table/dwarf4: tests/fuzz/seed.c
+	$(Q)mkdir -p $(@D) && $(CC) -nostdlib -static -O1 -gdwarf-4 -fno-stack-protector $< -o $@.elf
+	$(Q)objcopy -O binary -j .debug_line $@.elf $@ && rm $@.elf
+
+build/fuzz/seeds/fuzz_code/tiny: build/fuzz/seeds/fuzz_elf/tiny
+	$(Q)mkdir -p $(@D) && objcopy -O binary -j .text $< $@
+
+# the expression of a PLT's frames, behind 16 bytes of registers
+build/fuzz/seeds/fuzz_expression/plt:
+	$(Q)mkdir -p $(@D) && printf '0123456789abcdef\167\010\200\000\077\032\073\052\063\044\042' >$@
+
+FUZZ_SEEDS := $(addprefix build/fuzz/seeds/,fuzz_elf/tiny fuzz_cfi/tiny fuzz_lines/tiny \
+	      fuzz_line_table/tiny fuzz_line_table/dwarf4 fuzz_code/tiny fuzz_expression/plt)
+
 # Empty where clang's runtime for it is not installed: the ring says so.
 .PHONY: fuzzers fuzz
 fuzzers: $(if $(wildcard $(shell $(CLANG) -print-runtime-dir)/libclang_rt.fuzzer-*.a),$(FUZZERS) \
-	build/fuzz/seeds/fuzz_elf/tiny build/fuzz/seeds/fuzz_cfi/tiny)
+	$(FUZZ_SEEDS))
 
 fuzz: fuzzers
 	$(Q)FUZZ_S=$(or $(FUZZ_S),1800) tests/run.sh fuzz
@@ -272,6 +308,17 @@ DEB_DIR ?= build
 deb: all
 	$(Q)deploy/deb.sh $(VERSION) $(DEB_DIR)
 
+# All that is published, into RELEASE_DIR, and the same bytes from the same commit; the list of what
+# is in the binary alone: make sbom.
+RELEASE_DIR ?= build/release
+release: all
+	$(Q)deploy/release.sh $(VERSION) $(RELEASE_DIR)
+
+sbom: all
+	$(Q)SOURCE_DATE_EPOCH=$(or $(SOURCE_DATE_EPOCH),$$(deploy/epoch.sh)) \
+		deploy/sbom.py build/seep $(VERSION) >build/seep.cdx.json
+	@echo build/seep.cdx.json
+
 # the agent's container image, with whichever of these builders there is
 IMAGE   ?= localhost/seep:$(VERSION)
 BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))
@@ -301,6 +348,8 @@ help:
 	@echo 'make bench     print every figure the README claims'
 	@echo 'make test-k8s  seep on a real Kubernetes of one node; make deps-k8s installs what that needs'
 	@echo 'make deb       a Debian package in build/'
+	@echo 'make release   archives, package, image root, SBOM and sums in build/release, reproducibly'
+	@echo 'make sbom      what the binary consists of, as CycloneDX JSON'
 	@echo 'make image     the container image (docker, podman or buildah)'
 	@echo 'make install   DESTDIR= PREFIX=$(PREFIX)'
 	@echo 'make clean'

@@ -4,7 +4,9 @@
 # deb.sh - a Debian package of what `make install` installs: deb.sh VERSION DIRECTORY
 #
 # No debian/ directory and no debhelper: one binary package, for the release it is built on, with
-# dpkg's own tools. The service is started when the package is installed, as is usual there.
+# dpkg's own tools. The service is started when the package is installed, as is usual there. The same
+# tree gives the same bytes: times are those of the commit, sizes do not depend on the file system,
+# and xz runs in one thread, since more would cut the data in other places.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,6 +18,8 @@ stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 root=$stage/root
 umask 022
+: "${SOURCE_DATE_EPOCH:=$(deploy/epoch.sh)}"
+export SOURCE_DATE_EPOCH DPKG_DEB_THREADS_MAX=1
 
 # What the libraries' own packages say they need; dpkg-shlibdeps wants a debian/control to read.
 # Of libbpf it sees the functions only, not the options that older ones refuse.
@@ -26,13 +30,15 @@ depends() {
 		sed 's/^shlibs:Depends=//; s/libbpf1 ([^)]*)/libbpf1 (>= 1:1.3.0)/'
 }
 
+kib_of_files() { find "$1" -type f -printf '%s\n' | awk '{ n += int(($1 + 1023) / 1024) } END { print n }'; }
+
 control() {
 	cat <<-END
 		Package: seep
 		Version: $version
 		Architecture: $arch
 		Maintainer: $maintainer
-		Installed-Size: $(du -sk "$root" | cut -f 1)
+		Installed-Size: $(kib_of_files "$root")
 		Depends: $(depends)
 		Section: admin
 		Priority: optional
@@ -46,7 +52,7 @@ control() {
 
 debian_changelog() {
 	printf 'seep (%s) unstable; urgency=medium\n\n  * See changelog.gz.\n\n -- %s  %s\n' \
-		"$version" "$maintainer" "$(date -Rr CHANGELOG.md)"
+		"$version" "$maintainer" "$(LC_ALL=C date -uRd "@$SOURCE_DATE_EPOCH")"
 }
 
 make -s install DESTDIR="$root" PREFIX=/usr

@@ -162,6 +162,8 @@ ring_fuzz() {
 	local source name
 
 	PROGRAM_TIMEOUT_S=$((${FUZZ_S:-2} + 120))
+	FUZZ_TMP=$(mktemp -d /dev/shm/seep-fuzz-XXXXXX) || return
+	export FUZZ_TMP
 	export -f fuzz_one
 	for source in tests/fuzz/fuzz_*.c; do
 		name=$(basename "$source" .c)
@@ -172,7 +174,7 @@ ring_fuzz() {
 		fi
 	done
 	PROGRAM_TIMEOUT_S=300
-	rm -rf /dev/shm/seep-fuzz-*
+	rm -rf "$FUZZ_TMP"
 }
 
 ring_kernel() {

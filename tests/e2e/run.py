@@ -16,6 +16,7 @@ page        page_cases.py: the web page in a real browser
 heap        heap_cases.py: `seep heap` counts the objects of real interpreters
 deploy      deploy_cases.py: manifests, chart, plugin, unit and package
 containers  container_cases.py: the image is built and runs with few permissions
+hardening   hardening_cases.py: the binary was compiled and linked to resist
 
 The first four share the waiting for the programs of the scene; the rest runs after them, two groups
 at a time. What is watched lives in real time on a machine that may be busy with something else, so
@@ -32,6 +33,7 @@ import agent_cases
 import cli_cases
 import container_cases
 import deploy_cases
+import hardening_cases
 import heap_cases
 import leak_cases
 import metrics_cases
@@ -47,6 +49,7 @@ SHARED = ("cli", "agent", "trace", "leaks")
 AFTER = {  # the longest first
     "containers": container_cases, "pods": pod_cases, "story": story_cases, "page": page_cases, "notify": notify_cases,
     "peers": peer_cases, "metrics": metrics_cases, "deploy": deploy_cases, "heap": heap_cases,
+    "hardening": hardening_cases,
 }
 GROUPS = (*SHARED, *AFTER)
 LANES = 2

@@ -8,6 +8,7 @@
 #ifndef SEEP_TESTS_FUZZ_H
 #define SEEP_TESTS_FUZZ_H
 
+#include <ftw.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -48,15 +49,30 @@ static inline char *fuzz__text(const uint8_t *data, size_t size)
 	return text;
 }
 
+static inline int fuzz__remove_one(const char *path, const struct stat *st, int type,
+				   struct FTW *ftw)
+{
+	return remove(path);
+}
+
+/* What is left of it after a crash goes with $FUZZ_TMP, which tests/run.sh makes and removes. */
+static inline const char *fuzz__dir(void);
+
+static inline void fuzz__remove_dir(void)
+{
+	nftw(fuzz__dir(), fuzz__remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 /* A directory in memory for parsers that find their files by name; made once. */
 static inline const char *fuzz__dir(void)
 {
-	static char dir[] = "/dev/shm/seep-fuzz-XXXXXX";
-	static int is_made;
+	static char dir[128];
 
-	if (!is_made && !mkdtemp(dir))
+	if (*dir)
+		return dir;
+	snprintf(dir, sizeof(dir), "%s/seep-fuzz-XXXXXX", getenv("FUZZ_TMP") ?: "/dev/shm");
+	if (!mkdtemp(dir) || atexit(fuzz__remove_dir))
 		abort();
-	is_made = 1;
 	return dir;
 }
 

@@ -445,6 +445,22 @@ static void test_demangle_bomb(void **state)
 	assert_memory_equal(name, "f<A<int, int>, A<A<int, int>", 28);
 }
 
+/* libiberty holds memory while it prints such a name, which nobody frees if it is not let finish. */
+static void test_demangle_not_ascii(void **state)
+{
+	static const char mangled[] =
+		"_RNqCs4fqI2P2rA04_11utf8_identsu30____7hkackfecea1cbdathfdh9hlq6y";
+	char name[128], small[24];
+
+	assert_true(demangle(mangled, name, sizeof(name)));
+	assert_non_null(strstr(name, "utf8_idents"));
+	assert_non_null(strstr(name, "\u10e1\u10d0\u10ed\u10db\u10d4\u10da\u10d0\u10d3"));
+	assert_true(demangle(mangled, small, sizeof(small)));
+	assert_int_equal(strlen(small), sizeof(small) - 1);
+	/* may go on for ever, and could not be stopped: a binder of 2^60 lifetimes */
+	assert_false(demangle("_RINvC1a1fFGzzzzzzzzzz_u3fooE", name, sizeof(name)));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,6 +477,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_perf_map),
 		cmocka_unit_test(test_demangle),
 		cmocka_unit_test(test_demangle_bomb),
+		cmocka_unit_test(test_demangle_not_ascii),
 	};
 
 	if (argc > 1) { /* a child: something to look at */

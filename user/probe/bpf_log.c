@@ -7,7 +7,7 @@
 #include "../base/log.h"
 #include "bpf_log.h"
 
-static char why[512];
+static _Thread_local char why[512]; /* several closer looks load at a time */
 
 static int print(enum libbpf_print_level level, const char *fmt, va_list ap)
 {

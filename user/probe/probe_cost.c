@@ -2,6 +2,7 @@
 #include "probe_cost.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,17 +89,13 @@ static void measure(const struct uprobe_spec *how, const struct bpf_program *pro
 	close(spec.fd);
 }
 
-void probe_cost__measure(enum uprobe_mode mode, const struct bpf_program *nothing,
-			 struct probe_cost *ret_cost)
+static struct probe_cost measure_all(enum uprobe_mode mode, const struct bpf_program *nothing)
 {
-	static struct probe_cost known[UPROBE_PERF + 1]; /* it does not change while we run */
 	struct probe_cost cost = {.emulated_ns = 700, .stepped_ns = 9000, .return_ns = 600};
 	struct uprobe_spec spec = {.mode = mode, .pid = getpid()};
 	unsigned both = 0;
 	struct maps *maps;
 
-	if (known[mode].emulated_ns)
-		goto out;
 	if (mode == UPROBE_SESSION)
 		spec.mode = UPROBE_MULTI;
 	if (!maps__read(getpid(), &maps)) {
@@ -110,7 +107,19 @@ void probe_cost__measure(enum uprobe_mode mode, const struct bpf_program *nothin
 	}
 	if (both > cost.emulated_ns)
 		cost.return_ns = both - cost.emulated_ns;
-	known[mode] = cost;
-out:
+	return cost;
+}
+
+void probe_cost__measure(enum uprobe_mode mode, const struct bpf_program *nothing,
+			 struct probe_cost *ret_cost)
+{
+	static struct probe_cost known[UPROBE_PERF + 1]; /* it does not change while we run */
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+	/* one at a time: the probes of two would both be hit, and both be paid for */
+	pthread_mutex_lock(&lock);
+	if (!known[mode].emulated_ns)
+		known[mode] = measure_all(mode, nothing);
 	*ret_cost = known[mode];
+	pthread_mutex_unlock(&lock);
 }

@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/json_mem.h"
 #include "history.h"
 #include "text.h"
 
@@ -390,7 +391,8 @@ static int write_row(struct history *h, const json_t *json, const char *document
 
 int history__put(struct history *h, const struct incident *in)
 {
-	json_t *json = incident__to_json(in, 0);
+	uint64_t failed = json_mem__failed();
+	json_t *json = json_mem__whole(incident__to_json(in, 0), failed);
 	char *document = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	int err = -ENOMEM;
 

@@ -169,6 +169,20 @@ static int user_version(sqlite3 *db, int *ret_version)
 	return to_errno(rc);
 }
 
+/*
+ * What quick_check says of a file: damage, or an error of reading that says nothing of the file
+ * ("unable to get the page. error code=266"), which must not be taken for it.
+ */
+static int verdict_of(const char *said)
+{
+	const char *code = said ? strstr(said, "error code=") : NULL;
+	int rc = code ? atoi(code + strlen("error code=")) : SQLITE_CORRUPT;
+
+	if (!said)
+		return -ENOMEM;
+	return strcmp(said, "ok") ? to_errno(rc) ?: -EBADMSG : 0;
+}
+
 /* -EBADMSG when the file is damaged in a place that nobody has read yet. */
 static int check(sqlite3 *db)
 {
@@ -179,8 +193,8 @@ static int check(sqlite3 *db)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	err = to_errno(rc);
-	if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(stmt, 0), "ok"))
-		err = -EBADMSG;
+	if (rc == SQLITE_ROW)
+		err = verdict_of((const char *)sqlite3_column_text(stmt, 0));
 	sqlite3_finalize(stmt);
 	return err;
 }
@@ -311,11 +325,46 @@ static int move_aside(const char *path)
 	return 0;
 }
 
+/* To its end, whatever it holds. */
+static int read_through(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err = 0;
+	char block[16384];
+	ssize_t n = -1;
+
+	if (fd >= 0)
+		while ((n = read(fd, block, sizeof(block))) > 0)
+			;
+	if (n < 0)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/*
+ * SQLite calls a file corrupt that only could not be read, too. Nothing is moved aside for that:
+ * the file has to be readable, and corrupt a second time.
+ */
+static int open_twice(struct history *h, const char **ret_why)
+{
+	int err = open_db(h, ret_why), unread;
+
+	if (err != -EBADMSG)
+		return err;
+	*ret_why = NULL;
+	unread = read_through(h->path);
+	if (!unread)
+		return open_db(h, ret_why);
+	*ret_why = strerrordesc_np(-unread);
+	return unread;
+}
+
 static int open_or_begin_anew(struct history *h, const char **ret_why)
 {
 	int err;
 
-	err = open_db(h, ret_why);
+	err = open_twice(h, ret_why);
 	if (err != -EBADMSG)
 		return err;
 	*ret_why = NULL;
@@ -405,17 +454,23 @@ int history__put(struct history *h, const struct incident *in)
 
 /* ---- reading ---- */
 
-static struct incident *parse(const char *document)
+/* 0, -EBADMSG, or -ENOMEM: then nothing is wrong with the document. */
+static int parse(const char *document, struct incident **ret_incident)
 {
-	const char *why;
 	struct incident *in = NULL;
+	const char *why;
 	json_t *json;
+	int err;
 
+	errno = 0;
 	json = document ? json_loads(document, 0, NULL) : NULL;
 	if (json)
 		in = incident__from_json(json, &why);
+	err = in ? 0 : errno == ENOMEM ? -ENOMEM : -EBADMSG;
 	json_decref(json);
-	return in;
+	if (in)
+		*ret_incident = in;
+	return err;
 }
 
 static int bind_query(sqlite3_stmt *stmt, const struct history_query *q, const char *key)
@@ -437,11 +492,13 @@ static int bind_query(sqlite3_stmt *stmt, const struct history_query *q, const c
 static int run_query(struct history *h, sqlite3_stmt *stmt, history_fn fn, void *ctx)
 {
 	struct incident *in;
-	int rc;
+	int rc, err;
 
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		in = parse((const char *)sqlite3_column_text(stmt, 0));
-		if (!in)
+		err = parse((const char *)sqlite3_column_text(stmt, 0), &in);
+		if (err == -ENOMEM)
+			return SQLITE_NOMEM;
+		if (err)
 			h->unreadable++;
 		else if (fn(ctx, in))
 			return SQLITE_OK;

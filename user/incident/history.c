@@ -148,6 +148,14 @@ static int done(struct history *h, int err)
 	return err;
 }
 
+/* The same of what was written: once that works again, the trouble is over. */
+static int written(struct history *h, int err)
+{
+	if (!err)
+		h->last_err = 0;
+	return done(h, err);
+}
+
 static int exec(sqlite3 *db, const char *sql)
 {
 	return to_errno(sqlite3_exec(db, sql, NULL, NULL, NULL));
@@ -449,7 +457,7 @@ int history__put(struct history *h, const struct incident *in)
 		err = write_row(h, json, document);
 	free(document);
 	json_decref(json);
-	return done(h, err);
+	return written(h, err);
 }
 
 /* ---- reading ---- */
@@ -549,7 +557,7 @@ int history__put_told(struct history *h, const struct history_told *told)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	sqlite3_finalize(stmt);
-	return done(h, to_errno(rc));
+	return written(h, to_errno(rc));
 }
 
 int history__remove_told(struct history *h, const char *target, const char *id)
@@ -566,7 +574,7 @@ int history__remove_told(struct history *h, const char *target, const char *id)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	sqlite3_finalize(stmt);
-	return done(h, to_errno(rc));
+	return written(h, to_errno(rc));
 }
 
 int history__foreach_told(struct history *h, history_told_fn fn, void *ctx)
@@ -619,7 +627,7 @@ int history__put_mute(struct history *h, const struct history_mute *mute)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	sqlite3_finalize(stmt);
-	return done(h, to_errno(rc));
+	return written(h, to_errno(rc));
 }
 
 int history__remove_mute(struct history *h, const char *id)
@@ -633,7 +641,7 @@ int history__remove_mute(struct history *h, const char *id)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	sqlite3_finalize(stmt);
-	return done(h, to_errno(rc));
+	return written(h, to_errno(rc));
 }
 
 static struct history_mute mute_of(sqlite3_stmt *stmt)
@@ -693,7 +701,7 @@ int history__expire(struct history *h, double before_s, unsigned max_rows)
 		err = run_with_number(h->db, expire_rows_sql, max_rows);
 	if (!err)
 		err = exec(h->db, "PRAGMA incremental_vacuum");
-	return done(h, err);
+	return written(h, err);
 }
 
 static uint64_t count_rows(sqlite3 *db)

@@ -870,6 +870,12 @@ struct tracker *tracker__new(const struct tracker_cfg *cfg)
 	return tr;
 }
 
+void tracker__use(struct tracker *tr, struct history *history)
+{
+	tr->history = history;
+	tr->loaded = 0; /* the next call does it, and writes what is pending */
+}
+
 void tracker__free(struct tracker *tr)
 {
 	int err = 0;

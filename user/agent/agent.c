@@ -535,40 +535,69 @@ static int make_loop(struct agent *a)
 	return 0;
 }
 
+/* From here on the agent has threads. */
+static int settle_in(struct agent *a)
+{
+	drop_privileges(a);
+	ask_kubelet(a);
+	return 0;
+}
+
+/* The socket comes early: a second agent must not touch the state of the first. */
+static const struct {
+	const char *name;
+	int (*make)(struct agent *a);
+} parts[] = {
+	{"the probes", make_probes},
+	{"the event loop", make_loop},
+	{"privileges", settle_in},
+	{"the store of series", make_store},
+	{"the restored state", restore},
+	{"the incidents", make_incidents},
+	{"the threads for closer looks", make_drill},
+};
+
+static int make_parts(struct agent *a)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		err = parts[i].make(a);
+		if (!err)
+			continue;
+		log_err("cannot start: %s: %s", parts[i].name, strerror(-err));
+		return err;
+	}
+	return 0;
+}
+
+static void name_node(struct agent *a)
+{
+	if (a->cfg.node_name)
+		snprintf(a->node, sizeof(a->node), "%s", a->cfg.node_name);
+	else
+		gethostname(a->node, sizeof(a->node) - 1);
+}
+
 int agent__new(const struct config *cfg, int argc, char **argv, struct agent **ret_agent)
 {
 	struct agent *a = calloc(1, sizeof(*a));
 	const char *why;
 	int err;
 
-	if (!a)
+	if (!a) {
+		log_err("cannot start: %s", strerror(ENOMEM));
 		return -ENOMEM;
+	}
 	a->cfg = *cfg;
 	a->drill_paused_s = -INFINITY;
 	a->argc = argc;
 	a->argv = argv;
-	if (a->cfg.node_name)
-		snprintf(a->node, sizeof(a->node), "%s", a->cfg.node_name);
-	else
-		gethostname(a->node, sizeof(a->node) - 1);
+	name_node(a);
 	read_boot_id(a->boot_id);
-	/* the socket comes first: a second agent must not touch the state of the first */
-	err = make_probes(a);
-	if (!err)
-		err = make_loop(a);
-	if (!err) {
-		drop_privileges(a); /* threads begin below */
-		ask_kubelet(a);
-		err = make_store(a);
-	}
-	if (!err)
-		err = restore(a);
-	if (!err)
-		err = make_incidents(a);
-	if (!err)
-		err = make_drill(a);
+	err = make_parts(a);
 	if (err) {
-		log_err("cannot start: %s", strerror(-err));
 		agent__free(a);
 		return err;
 	}

@@ -514,6 +514,35 @@ static void test_gap_is_a_gap(void **state)
 	detector__free(d);
 }
 
+/* It pauses, nobody looks for half a window, and it goes on: that was no long calm. */
+static double pauses_at_10h(double h)
+{
+	return l_linear(h < 10 ? h : h < 16.5 ? 10 : h - 6.5);
+}
+
+static void test_a_gap_is_not_calm(void **state)
+{
+	struct tape t = { pauses_at_10h, NULL, NULL, 20, NAN };
+	struct detector *d = detector__new(WINDOW_S);
+	struct verdict v = {0};
+	int i, closed = 0;
+
+	(void)state;
+	for (i = 0; i < 20 * 60; i++) {
+		double h = i / 60.;
+		struct detector_point p = point_at(&t, h, 1);
+
+		if (h > 13.5 && h < 16.5)
+			continue;
+		detector__push(d, &p);
+		if (i % 5 == 4)
+			detector__judge(d, &v);
+		closed |= h > 10 && v.state != VERDICT_LEAK;
+	}
+	assert_false(closed);
+	detector__free(d);
+}
+
 static void test_alarm_closes_when_growth_stops(void **state)
 {
 	struct tape t = { l_stops, NULL, NULL, 8.5, NAN };
@@ -631,6 +660,7 @@ int main(void)
 		cmocka_unit_test(test_bad_points_are_dropped),
 		cmocka_unit_test(test_odd_limits_and_loads),
 		cmocka_unit_test(test_gap_is_a_gap),
+		cmocka_unit_test(test_a_gap_is_not_calm),
 		cmocka_unit_test(test_alarm_closes_when_growth_stops),
 		cmocka_unit_test(test_alarm_closes_after_a_restart_without_regrowth),
 		cmocka_unit_test(test_a_shape_has_its_class),

@@ -219,7 +219,7 @@ static json_t *status_history(struct agent *a)
 	set_u64(o, "bytes", hs.size_bytes);
 	set_u64(o, "failed", hs.failed);
 	set_u64(o, "unreadable", hs.unreadable);
-	set_str(o, "error", a->history ? hs.last_err ? strerror(hs.last_err) : NULL :
+	set_str(o, "error", a->history ? hs.last_err ? strerror(-hs.last_err) : NULL :
 					 a->history_why);
 	return o;
 }
@@ -434,7 +434,7 @@ static json_t *status_problems(struct agent *a, const struct poller_stats *p)
 		answer__say(list, "incidents are not saved: %s", a->history_why);
 	else if (hs.last_err)
 		answer__say(list, "incidents are not saved in '%s': %s", a->cfg.state_dir,
-			strerror(hs.last_err));
+			strerror(-hs.last_err));
 	say_untold(a, list);
 	return list;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "state.h"
+#include "base/json_mem.h"
 #include "base/log.h"
 #include "base/units.h"
 
@@ -276,6 +277,7 @@ static void say_gap(const struct agent *a, const struct finding *f)
 
 void court__describe(struct agent *a, const struct watch *w, int wants_curve, struct finding *ret_f)
 {
+	uint64_t failed;
 	int i;
 
 	ret_f->sites = w->sites;
@@ -283,11 +285,14 @@ void court__describe(struct agent *a, const struct watch *w, int wants_curve, st
 	ret_f->not_seen = unseen_of(a, w);
 	if (!wants_curve)
 		return;
-	ret_f->configuration = configuration_of(a, w);
+	failed = json_mem__failed();
+	ret_f->configuration = json_mem__whole(configuration_of(a, w), failed);
 	ret_f->history = (const double(*)[2])collect_history(a, w, &ret_f->history_cnt);
 	say_gap(a, ret_f);
-	for (i = 0; i < TOP_CNT; i++)
-		ret_f->top[i] = answer__surroundings(a, i);
+	for (i = 0; i < TOP_CNT; i++) {
+		failed = json_mem__failed();
+		ret_f->top[i] = json_mem__whole(answer__surroundings(a, i), failed);
+	}
 }
 
 void court__forget(struct finding *f)

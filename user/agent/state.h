@@ -75,6 +75,7 @@ struct agent {
 	struct store *store;
 	struct journal *journal; /* NULL only before it was opened */
 	struct history *history; /* NULL when it could not be opened */
+	double history_tried_s;
 	struct tracker *tracker;
 	struct mutes *mutes;
 	struct drill *drill;     /* NULL: without BPF */

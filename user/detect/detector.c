@@ -23,6 +23,7 @@
 #define FIRST 1.2   /* what a look with none before it has to be surer by */
 #define HOLD 24.   /* a score must hold for window/HOLD before an alarm opens */
 #define QUIET 2.   /* growth must have stopped for window/QUIET before it closes */
+#define GAP 12.    /* a time without points that is longer than window/GAP says nothing */
 #define AFTER 1.   /* "recovered" is shown for this many windows, then "healthy" */
 
 struct detector {
@@ -161,6 +162,8 @@ void detector__push(struct detector *d, const struct detector_point *p)
 	}
 	if (t_s >= d->base.end_s)
 		next_bucket(d, t_s);
+	if (d->last_s >= 0 && t_s - d->last_s > d->window_s / GAP)
+		d->calm_since_s += t_s - d->last_s; /* unseen is not calm; NAN stays NAN */
 	if (d->pending_start)
 		mark_start(d, t_s);
 	floor_ring__push(&d->base, t_s, (float)p->bytes);

@@ -39,6 +39,8 @@ struct tracker_cfg {
 
 /* Open incidents of the history are taken up again. NULL: out of memory. */
 struct tracker *tracker__new(const struct tracker_cfg *cfg);
+/* A history, where there was none: it takes what is here, and its open incidents are taken up. */
+void tracker__use(struct tracker *tr, struct history *history);
 /* What is not yet written is written, once. */
 void tracker__free(struct tracker *tr);
 

@@ -20,7 +20,8 @@
 
 #define MEMORY 3.   /* a look counts for window/MEMORY, fading */
 #define ODDS_MAX 4. /* of one look, as a logarithm: none may carry a judgement alone */
-#define FIRST 1.2   /* what a look with none before it has to be surer by */
+#define DOUBT 1.5   /* what the looks at a new series must be surer by: any first rise of a .. */
+#define NEW 1.5     /* .. day looks like a leak. For so many windows, then fading over as many */
 #define HOLD 24.   /* a score must hold for window/HOLD before an alarm opens */
 #define QUIET 2.   /* growth must have stopped for window/QUIET before it closes */
 #define AFTER 1.   /* "recovered" is shown for this many windows, then "healthy" */
@@ -209,10 +210,15 @@ static void lay_out(struct detector *d, struct view *v)
 	}
 }
 
+static double doubt(const struct detector *d)
+{
+	return DOUBT * fmin(1, fmax(0, 2 - d->last_s / (NEW * d->window_s)));
+}
+
 /*
  * A look can be fooled by what happens to rise just now: what it says is averaged with what the
- * earlier ones said, from when there is history enough to say anything. The first one stands
- * alone, and has to be surer.
+ * earlier ones said, from when there is history enough to say anything. Held against that is how
+ * little is known of the series: nothing in its past shows yet what else it does.
  */
 static double together(struct detector *d, const struct assessment *a)
 {
@@ -224,11 +230,11 @@ static double together(struct detector *d, const struct assessment *a)
 	}
 	odds = fmin(fmax(odds, -ODDS_MAX), ODDS_MAX);
 	if (isnan(d->odds))
-		d->odds = odds - FIRST;
+		d->odds = odds;
 	else
 		d->odds += (1 - exp((d->judged_s - d->last_s) * MEMORY / d->window_s)) *
 			   (odds - d->odds);
-	return 1 / (1 + exp(-d->odds));
+	return 1 / (1 + exp(doubt(d) - d->odds));
 }
 
 /* Open when the score held for a while; close when growth stopped for long. */
@@ -283,6 +289,8 @@ void detector__judge(struct detector *d, struct verdict *ret_verdict)
 	} else {
 		lay_out(d, &view);
 		assess__view(&view, a);
+		if (a->since_ago_s > d->last_s)
+			a->since_ago_s = d->last_s; /* the bucket is older than its points */
 		assess__conclude(a, together(d, a));
 		advance(d, a);
 		d->judged_s = d->last_s;

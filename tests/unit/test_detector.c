@@ -610,7 +610,7 @@ static void test_names(void **state)
 static void test_memory_is_bounded(void **state)
 {
 	(void)state;
-	assert_true(detector__size() <= 3277);
+	assert_true(detector__size() <= 3600);
 	assert_null(detector__new(0));
 	assert_null(detector__new(-1));
 	assert_null(detector__new(NAN));

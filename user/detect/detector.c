@@ -16,6 +16,7 @@
 #include "detector.h"
 #include "evidence.h"
 #include "floor.h"
+#include "past.h"
 #include "view.h"
 
 #define MEMORY 3.   /* a look counts for window/MEMORY, fading */
@@ -46,6 +47,7 @@ struct detector {
 	int start_cnt;
 	struct floor_ring base, mid;
 	struct floor_means means;
+	struct past past;
 	struct assessment last;
 	float base_min[VIEW_LONG];
 	float mid_min[VIEW_SHORT];
@@ -78,6 +80,7 @@ void detector__reset(struct detector *d)
 		d->lift[i] = 0;
 		d->load[i] = floor__pack(NAN);
 	}
+	past__reset(&d->past);
 	assess__none(&d->last);
 }
 
@@ -121,6 +124,9 @@ static void next_bucket(struct detector *d, double t_s)
 	int slot;
 
 	flush_means(d);
+	if (d->means.cnt)
+		past__add(&d->past, d->base.head / VIEW_WINDOW, d->base_min[d->base.at],
+			  (float)(d->means.sum / d->means.cnt));
 	step = floor_ring__advance(&d->base, t_s);
 	if (step > VIEW_LONG)
 		step = VIEW_LONG;
@@ -137,6 +143,7 @@ static void mark_start(struct detector *d, double t_s)
 {
 	d->starts_seen++;
 	d->pending_start = 0;
+	past__reset(&d->past); /* what another run used is no measure for this one */
 	if (d->start_cnt == VIEW_STARTS) {
 		memmove(d->start_s, d->start_s + 1, sizeof(d->start_s) - sizeof(d->start_s[0]));
 		d->start_cnt--;
@@ -197,6 +204,7 @@ static void lay_out(struct detector *d, struct view *v)
 		v->load[i] = floor__unpack(d->load[slot]);
 		slot = slot + 1 == VIEW_LONG ? 0 : slot + 1;
 	}
+	past__read(&d->past, v);
 	v->age_s = d->last_s;
 	v->started = d->start_cnt > 0;
 	v->start_cnt = 0;

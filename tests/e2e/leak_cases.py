@@ -17,7 +17,7 @@ from harness import ROOT, Cgroups, Failure, Program, Skip, check_shape, expect, 
 FILE = pathlib.Path(__file__).with_name("programs.cases")
 KEYS = {"NAME", "RUN", "LOAD", "LIMIT", "BEFORE", "FORKS", "NEEDS", "EXPECT", "CALLS", "SITES", "OBJECTS",
         "THEN"}
-LEAK_TIMEOUT_S = 120   # two windows
+LEAK_TIMEOUT_S = 180   # three windows: until then a new process has to be surer
 SITES_TIMEOUT_S = 180  # suspects take turns
 CLOSE_TIMEOUT_S = 150  # 2.5 windows after the growth stopped
 QUIET_S = 150          # how long the healthy ones are watched at least

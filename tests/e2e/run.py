@@ -14,6 +14,7 @@ pods        pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, w
 story       story_cases.py: a leak and an OOM kill from the beginning to the history
 page        page_cases.py: the web page in a real browser
 deploy      deploy_cases.py: manifests, chart, plugin, unit and package
+floods      flood_cases.py: more processes, cgroups and clients than there is room for
 hostile     hostile_cases.py: containers whose files, links and names are traps
 containers  container_cases.py: the image is built and runs with few permissions
 
@@ -31,6 +32,7 @@ import agent_cases
 import cli_cases
 import container_cases
 import deploy_cases
+import flood_cases
 import hostile_cases
 import leak_cases
 import metrics_cases
@@ -45,7 +47,7 @@ from harness import SEEP, Agent, Results, scratch_directory
 SHARED = ("cli", "agent", "trace", "leaks")
 AFTER = {  # the longest first
     "containers": container_cases, "pods": pod_cases, "story": story_cases, "page": page_cases, "notify": notify_cases,
-    "hostile": hostile_cases, "peers": peer_cases, "metrics": metrics_cases, "deploy": deploy_cases,
+    "hostile": hostile_cases, "floods": flood_cases, "peers": peer_cases, "metrics": metrics_cases, "deploy": deploy_cases,
 }
 GROUPS = (*SHARED, *AFTER)
 LANES = 2

@@ -139,7 +139,7 @@ def check_cgroups(directory):
 
 
 class Crowd:
-    """Clients that say nothing, half a request, nonsense, or do not read; closed, they come again."""
+    """Clients that say nothing, half a request, nonsense, or do not read, and hold on."""
 
     UNIX = (b"", b'{"v":1,"cm', b"\0" * 600, b'{"v":1,"cmd":"record"}\n')
     HTTP = (b"", b"GET / HTTP/1.1\r\nHo", b"\xff" * 600, b"GET /api/top HTTP/1.1\r\nHost: localhost\r\n")
@@ -171,14 +171,27 @@ class Crowd:
         return client
 
     def press(self):
-        """Always so many: the oldest goes and another one comes."""
+        """They stay for as long as they are let; for each that is sent away another one comes."""
         clients = []
         while not self.over.wait(.002):
-            clients.append(self.come(self.came))
-            if len(clients) > 2 * CLIENTS:
-                clients.pop(0).close()
+            if len(clients) < 2 * CLIENTS:
+                clients.append(self.come(self.came))
+            clients = [client for client in clients if stays(client)]
         for client in clients:
             client.close()
+
+
+def stays(client):
+    """Not sent away yet; an answer is not read, but for its first bytes."""
+    try:
+        if client.recv(1, socket.MSG_PEEK):
+            return True
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    client.close()
+    return False
 
 
 def check_clients(directory):

@@ -21,7 +21,7 @@ from harness import (INTERVAL_S, LEASH, ROOT, SEEP, WINDOW_S, Agent, Cgroups, Sk
                      need_root, tail, wait_for)
 
 PROGRAM = ROOT / "build/tests/workloads/hostile"
-PATIENCE_S = 60           # for a trace of a second; a trap that is waited for takes for ever
+PATIENCE_S = 150          # for a trace of a second; a trap that is waited for takes for ever
 RSS_MAX_BYTES = 256 << 20 # of the one that reads: far below what is claimed
 ENDLESS = 1 << 40
 NAME = "[31m"             # what is left of an escape where a name was made safe
@@ -249,7 +249,7 @@ def check_perf_maps(directory):
         os.truncate(path, ENDLESS)
 
     def lines(path):
-        path.write_text("\n" * (4 << 20) + "0 ffffffffffffffff x\n" * (1 << 20))
+        path.write_text("\n" * (1 << 20) + "0 ffffffffffffffff x\n" * (1 << 18))
 
     def link_out(path):
         outside = directory / "outside.map"

@@ -271,6 +271,11 @@ build/bench/closer/%.o: CPPFLAGS += -Ibench
 bench: all benches workloads replay-gen
 	$(Q)bench/run.sh
 
+# The agent under hours of ticks, compressed: does it stay as it is? SOAK_FOR=30m
+.PHONY: soak
+soak: all workloads
+	$(Q)bench/soak.py --for $(or $(SOAK_FOR),30m)
+
 # ---- for people ---------------------------------------------------------------------------
 
 .PHONY: deps deps-peers deps-k8s run demo install deb image test-k8s clean help format
@@ -346,6 +351,7 @@ help:
 	@echo 'make test-vm   the kernel tests and a leak on other kernels, in virtual machines (as root)'
 	@echo 'make fuzz      every fuzzer for FUZZ_S=1800 seconds'
 	@echo 'make bench     print every figure the README claims'
+	@echo 'make soak      the agent under hours of ticks in half an hour (SOAK_FOR=30m; as root)'
 	@echo 'make test-k8s  seep on a real Kubernetes of one node; make deps-k8s installs what that needs'
 	@echo 'make deb       a Debian package in build/'
 	@echo 'make release   archives, package, image root, SBOM and sums in build/release, reproducibly'

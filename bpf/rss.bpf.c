@@ -74,9 +74,11 @@ static __always_inline struct seep_cgroup *get_cgroup(u64 cgroup_id)
 	cg = bpf_map_lookup_elem(&seep_cgroups, &cgroup_id);
 	if (cg)
 		return cg;
-	if (bpf_map_update_elem(&seep_cgroups, &cgroup_id, &fresh, BPF_NOEXIST))
+	bpf_map_update_elem(&seep_cgroups, &cgroup_id, &fresh, BPF_NOEXIST);
+	cg = bpf_map_lookup_elem(&seep_cgroups, &cgroup_id);
+	if (!cg) /* not because another CPU was first */
 		count(SEEP_STAT_CGROUP_FULL);
-	return bpf_map_lookup_elem(&seep_cgroups, &cgroup_id);
+	return cg;
 }
 
 /*

@@ -627,6 +627,7 @@ void agent__free(struct agent *a)
 	if (!a)
 		return;
 	coroner__free(a);
+	census__free(a);
 	ctl__free(a->ctl);
 	http__free(a->http);
 	herald__stop(a);

@@ -521,8 +521,8 @@ static int is_suspect(const struct agent *a, const struct watch *w)
 	char why[RULES_WHY_LEN];
 
 	if (!w || !watch__is_proc(w) || w->seen_seq != a->seq ||
-	    w->id.tgid == (uint32_t)getpid() ||
-	    (w->verdict.state != VERDICT_LEAK && w->verdict.state != VERDICT_SUSPECT))
+	    (w->verdict.state != VERDICT_LEAK && w->verdict.state != VERDICT_SUSPECT) ||
+	    w->id.tgid == (uint32_t)getpid()) /* a system call: last */
 		return 0;
 	subject = court__subject_of(a, w);
 	return !rules__forbid(a->cfg.rules, &subject, why) &&

@@ -67,6 +67,8 @@ struct watch {
 
 /* A fresh watch on the series, hung on it. NULL: out of memory. */
 struct watch *watch__new(struct series *s, double now_s);
+/* How much the store should care for a process or cgroup of that size that nothing else is known of. */
+unsigned watch__interest_in(int is_proc, uint64_t signal_bytes);
 /* Takes itself off its series. */
 void watch__free(struct watch *w);
 

@@ -81,6 +81,9 @@ build/%.bpf.o: %.bpf.c $(wildcard bpf/*.h include/seep/*.h vmlinux/*.h vmlinux/*
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
 
+# compare and swap (5.12); what else it needs is newer
+build/bpf/growth.bpf.o: BPFFLAGS += -mcpu=v3
+
 build/%.skel.h: build/%.bpf.o
 	$(call msg,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $(*F)_bpf > $@.tmp && mv $@.tmp $@

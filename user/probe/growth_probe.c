@@ -29,7 +29,6 @@ struct growth_probe {
 	growth_stack_fn stack_fn; /* valid during growth_probe__drain */
 	growth_step_fn step_fn;
 	void *ctx;
-	uint64_t charged_to; /* steps up to this mark were handed out */
 	uint64_t *percpu_buf;
 	int cpu_cnt;
 	long page_bytes;
@@ -95,18 +94,11 @@ static int on_stack(void *ctx, void *data, size_t size)
 
 static int on_step(void *ctx, void *data, size_t size)
 {
+	const struct seep_growth_step *step = data;
 	struct growth_probe *p = ctx;
-	struct seep_growth_step step;
 
-	if (size < sizeof(step))
-		return 0;
-	memcpy(&step, data, sizeof(step));
-	if (step.from_bytes < p->charged_to)
-		step.from_bytes = p->charged_to;
-	if (step.to_bytes <= step.from_bytes)
-		return 0;
-	p->charged_to = step.to_bytes;
-	p->step_fn(p->ctx, &step);
+	if (size >= sizeof(*step))
+		p->step_fn(p->ctx, step);
 	return 0;
 }
 

@@ -42,7 +42,7 @@ int growth_probe__is_attached(const struct growth_probe *p);
 int growth_probe__has_execed(const struct growth_probe *p);
 
 typedef void (*growth_stack_fn)(void *ctx, const struct seep_stack *stack, const void *bytes);
-/* A step's bytes are its own: where steps overlapped, the later one was cut. */
+/* A step's bytes are its own; steps of different threads may come in any order. */
 typedef void (*growth_step_fn)(void *ctx, const struct seep_growth_step *step);
 
 /* Hand out what came; stacks before the steps that name them. 0 or -errno. */

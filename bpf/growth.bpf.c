@@ -152,23 +152,13 @@ static __always_inline int on_change(s64 value)
 }
 
 SEC("tp_btf/rss_stat")
-int seep_growth_btf(u64 *ctx)
+int seep_growth(u64 *ctx)
 {
 	struct mm_struct *mm = (void *)ctx[0];
 
 	if ((u64)mm != target_mm || (u32)ctx[1] != SEEP_MM_ANON)
 		return 0;
 	return on_change(has_percpu_rss() ? mm_batched_count_btf(mm, SEEP_MM_ANON) : event_count_btf(ctx));
-}
-
-SEC("raw_tp/rss_stat")
-int seep_growth_raw(struct bpf_raw_tracepoint_args *ctx)
-{
-	struct mm_struct *mm = (void *)ctx->args[0];
-
-	if ((u64)mm != target_mm || (u32)ctx->args[1] != SEEP_MM_ANON)
-		return 0;
-	return on_change(has_percpu_rss() ? mm_batched_count(mm, SEEP_MM_ANON) : (s64)ctx->args[2]);
 }
 
 /* Read before each attachment: what grew unwatched is charged to nobody. */

@@ -34,13 +34,13 @@ static void touch_and_release(struct turn *t, void *arg)
 	turn__wait(t, 0);
 }
 
-static void check_exact(const struct rss_probe_cfg *cfg)
+static void test_polls_are_exact(void **state)
 {
 	struct watch *w;
 	struct child c;
 	int64_t base;
 
-	WATCH_OR_SKIP(w, cfg);
+	WATCH_OR_SKIP(w, NULL);
 	child__start(&c, touch_and_release, NULL);
 	base = watch__pages(w, c.pid, SEEP_MM_ANON);
 	child__step(&c);
@@ -53,27 +53,15 @@ static void check_exact(const struct rss_probe_cfg *cfg)
 	watch__free(w);
 }
 
-static void test_polls_are_exact(void **state)
-{
-	check_exact(NULL);
-}
-
-static void test_polls_are_exact_on_the_raw_fallback(void **state)
-{
-	const struct rss_probe_cfg cfg = {.no_tp_btf = 1};
-
-	check_exact(&cfg);
-}
-
 /* The table between polls: each CPU may hold a batch back, no more. */
-static void check_events(const struct rss_probe_cfg *cfg)
+static void test_events_alone_are_good_to_a_batch(void **state)
 {
 	const struct seep_poll_proc *rec;
 	struct seep_proc before, after;
 	struct watch *w;
 	struct child c;
 
-	WATCH_OR_SKIP(w, cfg);
+	WATCH_OR_SKIP(w, NULL);
 	child__start(&c, touch_and_release, NULL);
 	watch__poll(w);
 	rec = watch__get(w, c.pid);
@@ -92,18 +80,6 @@ static void check_events(const struct rss_probe_cfg *cfg)
 			PAGES - PART, PAGES - PART + 2 * batch_bound());
 	child__finish(&c);
 	watch__free(w);
-}
-
-static void test_events_alone_are_good_to_a_batch(void **state)
-{
-	check_events(NULL);
-}
-
-static void test_the_raw_fallback_is_as_good(void **state)
-{
-	const struct rss_probe_cfg cfg = {.no_tp_btf = 1};
-
-	check_events(&cfg);
 }
 
 /* A table that drifts a little with each move would show here. */
@@ -395,9 +371,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_polls_are_exact),
-		cmocka_unit_test(test_polls_are_exact_on_the_raw_fallback),
 		cmocka_unit_test(test_events_alone_are_good_to_a_batch),
-		cmocka_unit_test(test_the_raw_fallback_is_as_good),
 		cmocka_unit_test(test_events_do_not_drift),
 		cmocka_unit_test(test_marks_keep_what_polls_miss),
 		cmocka_unit_test(test_threads_share_one_entry),

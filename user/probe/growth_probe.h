@@ -22,7 +22,6 @@ struct growth_probe_cfg {
 	uint64_t step_bytes;  /* 0: 256 KiB */
 	uint64_t gap_ns;      /* between two steps, at least; 0: 2 ms, 1: none */
 	unsigned stack_bytes; /* copied per stack; 0: 16384, at most 32768 */
-	int no_tp_btf;	      /* tests of the fallback */
 };
 
 /* Not attached yet. 0; -ESRCH gone, -EPERM, -EOPNOTSUPP; `why` says it in one line. */

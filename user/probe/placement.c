@@ -259,18 +259,21 @@ static uint32_t word_at(const uint8_t *code, size_t at)
 	return code[at] | code[at + 1] << 8 | code[at + 2] << 16 | (uint32_t)code[at + 3] << 24;
 }
 
-/* Simulated by arch/arm64/kernel/probes/simulate-insn.c. */
+/*
+ * Simulated by arch/arm64/kernel/probes/simulate-insn.c. Loads from a literal are not among them:
+ * kernels read the literal as if it were their own memory, and refuse such a place since
+ * acc450aa0709 ("arm64: probes: Remove broken LDR (literal) uprobe support", 6.12).
+ */
 static int is_emulated_arm64(uint32_t in)
 {
 	return (in & 0x7c000000) == 0x14000000 || /* b, bl */
 	       (in & 0xff000010) == 0x54000000 || /* b.cond */
 	       (in & 0x7c000000) == 0x34000000 || /* cbz, cbnz, tbz, tbnz */
 	       (in & 0x1f000000) == 0x10000000 || /* adr, adrp */
-	       (in & 0xbf000000) == 0x18000000 || /* ldr from a literal, 32 and 64 bits */
-	       (in & 0xff000000) == 0x98000000;   /* ldrsw from a literal */
+	       (in & 0xff9ffc1f) == 0xd61f0000;   /* br, blr, ret */
 }
 
-/* An emulated adr or ldr writes a register after the handler ran: that is the function's affair. */
+/* An emulated adr writes a register after the handler ran: that is the function's affair. */
 static int may_skip_arm64(uint32_t in)
 {
 	uint32_t rd = in & 0x1f;

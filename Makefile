@@ -11,6 +11,8 @@ LLVM_STRIP ?= llvm-strip
 # Ubuntu's bpftool is a wrapper that wants the running kernel's own: take the real one
 BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool /usr/sbin/bpftool) bpftool)
 PREFIX  ?= /usr/local
+GO       = go
+MUSL_GCC = musl-gcc
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 OUT  := build$(if $(SAN),/$(if $(filter thread,$(SAN)),tsan,san))
@@ -59,11 +61,11 @@ LIB       := $(OUT)/libseep.a
 UNIT_TESTS   := $(patsubst tests/unit/test_%.c,$(OUT)/tests/unit/test_%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/test_%.c,$(OUT)/tests/kernel/test_%,$(wildcard tests/kernel/test_*.c))
 WORKLOADS    := $(patsubst tests/workloads/%.c,build/tests/workloads/%,$(wildcard tests/workloads/*.c))
-WORKLOADS    += $(if $(shell command -v go),$(patsubst tests/workloads/%.go,build/tests/workloads/%,$(wildcard tests/workloads/*.go)))
+WORKLOADS    += $(if $(shell command -v $(GO)),$(patsubst tests/workloads/%.go,build/tests/workloads/%,$(wildcard tests/workloads/*.go)))
 WORKLOADS    += $(patsubst tests/workloads/%.cc,build/tests/workloads/%,$(wildcard tests/workloads/*.cc))
 WORKLOADS    += build/tests/workloads/alloc_new-tcmalloc
 WORKLOADS    += $(patsubst %,build/tests/workloads/alloc_exact-%,static \
-		  $(if $(shell command -v musl-gcc),musl musl-shared))
+		  $(if $(shell command -v $(MUSL_GCC)),musl musl-shared))
 BENCHES      := $(patsubst bench/%.c,build/bench/%,$(filter-out bench/anchors.c,$(wildcard bench/*.c)))
 
 Q := $(if $(V),,@)
@@ -78,7 +80,7 @@ $(OUT)/seep: $(OUT)/user/main.o $(LIB)
 
 $(LIB): $(USER_OBJS)
 	$(call msg,AR,$@)
-	$(Q)rm -f $@ && ar rcsD $@ $^
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
 $(OUT)/%.o: %.c | $(SKELS)
 	$(call msg,CC,$@)
@@ -96,6 +98,9 @@ build/%.bpf.o: %.bpf.c $(wildcard bpf/*.h include/seep/*.h vmlinux/*.h vmlinux/*
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
 	$(Q)$(LLVM_STRIP) -g $@ # of DWARF, which nobody reads; BTF stays
+
+# compare and swap (5.12); what else it needs is newer
+build/bpf/growth.bpf.o: BPFFLAGS += -mcpu=v3
 
 build/%.skel.h: build/%.bpf.o
 	$(call msg,SKEL,$@)
@@ -120,7 +125,7 @@ build/tests/workloads/%: tests/workloads/%.c
 build/tests/workloads/%: tests/workloads/%.go
 	$(call msg,GO,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)GOTOOLCHAIN=local go build -trimpath -o $@ $<
+	$(Q)GOTOOLCHAIN=local $(GO) build -trimpath -o $@ $<
 
 build/tests/workloads/%: tests/workloads/%.cc
 	$(call msg,WORKLOAD,$@)
@@ -143,12 +148,12 @@ build/tests/workloads/%-static: tests/workloads/%.c
 build/tests/workloads/%-musl: tests/workloads/%.c
 	$(call msg,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)musl-gcc -O1 -g -Wall -Wextra -Werror -pthread -static $< -o $@
+	$(Q)$(MUSL_GCC) -O1 -g -Wall -Wextra -Werror -pthread -static $< -o $@
 
 build/tests/workloads/%-musl-shared: tests/workloads/%.c
 	$(call msg,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)musl-gcc -O1 -g -Wall -Wextra -Werror -pthread $< -o $@
+	$(Q)$(MUSL_GCC) -O1 -g -Wall -Wextra -Werror -pthread $< -o $@
 
 .PHONY: unit-tests kernel-tests workloads benches
 unit-tests: $(UNIT_TESTS)
@@ -225,6 +230,46 @@ test-vm: all
 	$(Q)$(MAKE) --no-print-directory kernel-tests workloads
 	$(Q)tests/vm/run.sh
 
+# ---- arm64 --------------------------------------------------------------------------------
+#
+# The same tree, built by the cross compiler in build/arm64/ (links to the sources) against an arm64
+# root file system of Debian's packages.
+
+ARM64_ROOT ?= $(HOME)/.cache/seep-arm64/root
+ARM64_LIBS := $(ARM64_ROOT)/usr/lib/aarch64-linux-gnu
+ARM64_MAKE  = PKG_CONFIG_SYSROOT_DIR=$(ARM64_ROOT) \
+	      PKG_CONFIG_LIBDIR=$(ARM64_LIBS)/pkgconfig:$(ARM64_ROOT)/usr/share/pkgconfig \
+	      $(MAKE) --no-print-directory -C build/arm64 ARCH=arm64 GO= MUSL_GCC= \
+	      CC="$(ARM64_CCACHE) aarch64-linux-gnu-gcc --sysroot=$(ARM64_ROOT)" \
+	      CXX="$(ARM64_CCACHE) aarch64-linux-gnu-g++ --sysroot=$(ARM64_ROOT)" \
+	      AR=aarch64-linux-gnu-ar LD=aarch64-linux-gnu-ld
+export ARM64_ROOT
+
+.PHONY: arm64 arm64-syntax test-arm64 skeletons
+build/arm64/Makefile: Makefile
+	$(Q)mkdir -p build/arm64
+	$(Q)for name in bench bpf deploy docs include tests user vmlinux; do \
+		ln -sfn ../../$$name build/arm64/$$name; \
+	done
+	$(Q)ln -sfn ../../Makefile $@
+
+skeletons: $(SKELS)
+
+arm64: build/arm64/Makefile
+	+$(Q)$(ARM64_MAKE) all unit-tests kernel-tests workloads replay-gen build/bench/accuracy
+
+# BPF objects, and the syntax and types of all else: no more than that fits into `make test`
+arm64-syntax: build/arm64/Makefile
+	+$(Q)$(ARM64_MAKE) skeletons syntax
+
+.PHONY: syntax
+syntax: $(SKELS)
+	$(Q)printf '%s\n' user/main.c $(USER_SRCS) $(wildcard tests/unit/*.c tests/kernel/*.c) | \
+		xargs -P 2 -n 16 $(CC) $(CPPFLAGS) $(CFLAGS) -fsyntax-only
+
+test-arm64: arm64
+	$(Q)tests/arm64/run.sh
+
 # ---- benches ------------------------------------------------------------------------------
 
 REPLAY_OBJS := $(patsubst %.c,build/%.o,$(filter-out tests/replay/gen.c,$(wildcard tests/replay/*.c)))
@@ -278,12 +323,16 @@ soak: all workloads
 
 # ---- for people ---------------------------------------------------------------------------
 
-.PHONY: deps deps-peers deps-k8s run demo install deb image test-k8s clean help format
+.PHONY: deps deps-peers deps-k8s deps-vm deps-arm64 run demo install deb image test-k8s clean help format
 deps:
 	$(Q)deploy/deps.sh
 
-deps-peers deps-k8s:
+deps-peers deps-k8s deps-vm:
 	$(Q)deploy/deps.sh $(@:deps-%=%)
+
+deps-arm64:
+	$(Q)deploy/deps.sh arm64
+	$(Q)tests/arm64/root.sh $(ARM64_ROOT)
 
 run: deps
 	$(Q)$(MAKE) --no-print-directory all
@@ -349,6 +398,7 @@ help:
 	@echo 'make demo      one minute: a leaking program among healthy ones (as root)'
 	@echo 'make test      all test rings; the last line counts them (as root for all of them)'
 	@echo 'make test-vm   the kernel tests and a leak on other kernels, in virtual machines (as root)'
+	@echo 'make test-arm64  cross-built, under qemu-user; make deps-arm64 installs what that needs'
 	@echo 'make fuzz      every fuzzer for FUZZ_S=1800 seconds'
 	@echo 'make bench     print every figure the README claims'
 	@echo 'make soak      the agent under hours of ticks in half an hour (SOAK_FOR=30m; as root)'
@@ -360,6 +410,6 @@ help:
 	@echo 'make install   DESTDIR= PREFIX=$(PREFIX)'
 	@echo 'make clean'
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -name arm64 -prune -o -name '*.d' -print 2>/dev/null)
 .SECONDARY:
 .DELETE_ON_ERROR:

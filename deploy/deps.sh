@@ -1,11 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# deps.sh - install what building and testing seep needs and this machine lacks: deps.sh [build|peers|k8s]
+# deps.sh - install what building and testing seep needs and this machine lacks:
+# deps.sh [build|peers|k8s|vm|arm64]
 #
 # With `build` only what building needs, as in an image. With `peers` also the servers and programs
-# that seep is tested beside, with `k8s` what `make test-k8s` needs; they are not for a machine that
-# only runs seep, and tests whose peer is missing are skipped. Services are not started.
+# that seep is tested beside, with `k8s` what `make test-k8s` needs, with `vm` what `make test-vm`
+# boots other kernels with, with `arm64` the cross compiler and emulators of `make test-arm64`; they
+# are not for a machine that only runs seep, and tests whose peer is missing are skipped. Services
+# are not started.
 #
 # Debian 12 and 13, Ubuntu 24.04. Nothing is done, said or downloaded when nothing is missing, and
 # only then root is not needed. Debian 12's libbpf and bpftool are too old: there they come from
@@ -29,6 +32,8 @@ PEERS="libclang-rt-dev prometheus prometheus-alertmanager sqlite3 redis-server m
 	chromium chromium-driver fonts-inter"
 K8S="golang-1.19-go golang-github-modern-go-reflect2-dev etcd-server containerd runc podman
 	debootstrap busybox-static containernetworking-plugins iproute2 openssl"
+VM="qemu-system-x86 qemu-system-common busybox-static e2fsprogs"
+ARM64="gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user-static qemu-system-arm"
 
 say() { echo "deps: $*" >&2; }
 die() { say "$@"; exit 1; }
@@ -122,6 +127,8 @@ wanted() {
 	missing_node
 	[ "$1" != peers ] || missing $PEERS
 	[ "$1" != k8s ] || { missing $K8S; missing_kubectl; }
+	[ "$1" != vm ] || missing $VM
+	[ "$1" != arm64 ] || missing $ARM64
 }
 
 # shellcheck disable=SC2086

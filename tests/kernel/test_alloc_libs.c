@@ -115,6 +115,14 @@ static void run(struct subject *s, struct trace *t, const struct variant *v)
 {
 	struct alloc_probe_cfg cfg = {.no_session = v->is_perf, .no_multi = v->is_perf};
 
+	if (v->is_perf && !strcmp(trace__newest_way(), "perf")) {
+		print_message("[   SKIP   ] the newest way that this kernel has is perf\n");
+		skip();
+	}
+	if (v->is_perf && is_slow()) {
+		print_message("[   SKIP   ] tested where it is the newest way (SEEP_SLOW)\n");
+		skip();
+	}
 	subject__start(s, v);
 	if (!trace__start(t, s->pid, &cfg)) {
 		subject__finish(s);

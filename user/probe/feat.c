@@ -46,12 +46,9 @@ static const struct prog_check {
 	enum feat_level without;
 	const char *means, *fix;
 } prog_checks[] = {
-	{"feat_tp_btf", "event rss_stat (tp_btf)", FEAT_DEGRADED,
-	 "the cheap way to follow each process's memory; without it the raw event is used",
-	 "needs a kernel with BTF and CAP_BPF + CAP_PERFMON"},
-	{"feat_raw_tp", "event rss_stat (raw_tp)", FEAT_DEGRADED,
-	 "the fallback for tp_btf; without both, sizes between two polls are not seen",
-	 "needs kernel 5.5 or newer and CAP_BPF + CAP_PERFMON"},
+	{"feat_rss_stat", "event rss_stat", FEAT_DEGRADED,
+	 "follows each process's memory; without it, sizes between two polls are not seen",
+	 "needs kernel 5.5 or newer with BTF, and CAP_BPF + CAP_PERFMON"},
 	{"feat_lifecycle", "events fork, exec, exit", FEAT_DEGRADED,
 	 "processes that live shorter than a poll are seen", "needs CAP_BPF + CAP_PERFMON"},
 	{"feat_oom", "event oom:mark_victim", FEAT_DEGRADED,
@@ -63,7 +60,7 @@ static const struct prog_check {
 	 "needs kernel 5.8 or newer with BTF, and CAP_BPF + CAP_PERFMON"},
 	{"feat_memcg", "memory cgroups in the kernel", FEAT_DEGRADED,
 	 "memory is charged to its owner and cgroup, whoever touched it",
-	 "boot a kernel with CONFIG_MEMCG (and without cgroup_disable=memory)"},
+	 "boot a kernel with CONFIG_MEMCG; without it only /proc is polled"},
 };
 
 static int try_prog(const char *name)

@@ -46,7 +46,7 @@ KERNEL_TESTS := $(patsubst tests/kernel/test_%.c,$(OUT)/tests/kernel/test_%,$(wi
 WORKLOADS    := $(patsubst tests/workloads/%.c,build/tests/workloads/%,$(wildcard tests/workloads/*.c))
 WORKLOADS    += $(if $(shell command -v go),$(patsubst tests/workloads/%.go,build/tests/workloads/%,$(wildcard tests/workloads/*.go)))
 WORKLOADS    += $(patsubst tests/workloads/%.cc,build/tests/workloads/%,$(wildcard tests/workloads/*.cc))
-WORKLOADS    += build/tests/workloads/alloc_new-tcmalloc
+WORKLOADS    += build/tests/workloads/alloc_new-tcmalloc build/tests/workloads/odd-static
 WORKLOADS    += $(patsubst %,build/tests/workloads/alloc_exact-%,static \
 		  $(if $(shell command -v musl-gcc),musl musl-shared))
 BENCHES      := $(patsubst bench/%.c,build/bench/%,$(filter-out bench/anchors.c,$(wildcard bench/*.c)))
@@ -122,7 +122,7 @@ build/tests/workloads/%-tcmalloc: tests/workloads/%.cc
 build/tests/workloads/%-static: tests/workloads/%.c
 	$(call msg,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread -static $< -o $@
+	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread -static -DIS_STATIC $< -o $@
 
 build/tests/workloads/%-musl: tests/workloads/%.c
 	$(call msg,WORKLOAD,$@)
@@ -182,6 +182,11 @@ test: all
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit-tests
 	$(Q)$(MAKE) --no-print-directory kernel-tests workloads benches replay-gen fuzzers
 	$(Q)tests/run.sh
+
+# Probes that come and go 1000 times in a program that does nothing but allocate.
+.PHONY: test-attach
+test-attach: workloads build/tests/kernel/test_targets
+	$(Q)SEEP_ATTACH_CYCLES=$(or $(ATTACH_CYCLES),1000) build/tests/kernel/test_targets
 
 # Kernels other than this one, in virtual machines; writes docs/kernels.md.
 .PHONY: test-vm
@@ -297,6 +302,7 @@ help:
 	@echo 'make demo      one minute: a leaking program among healthy ones (as root)'
 	@echo 'make test      all test rings; the last line counts them (as root for all of them)'
 	@echo 'make test-vm   the kernel tests and a leak on other kernels, in virtual machines (as root)'
+	@echo 'make test-attach  probes come and go ATTACH_CYCLES=1000 times in a busy program (as root)'
 	@echo 'make fuzz      every fuzzer for FUZZ_S=1800 seconds'
 	@echo 'make bench     print every figure the README claims'
 	@echo 'make test-k8s  seep on a real Kubernetes of one node; make deps-k8s installs what that needs'

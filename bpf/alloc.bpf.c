@@ -31,6 +31,7 @@
 #include <seep/alloc.h>
 
 #include "compat.bpf.h"
+#include "return.bpf.h"
 #include "stack.bpf.h"
 
 /* Set by the loader before load. */
@@ -545,6 +546,28 @@ static __always_inline void reset(struct slot *slot)
 	*slot = fresh_slot;
 }
 
+/* See return.bpf.h. */
+static __always_inline bool may_return(const struct slot *slot, struct pt_regs *ctx, u32 kind)
+{
+	if (kind == SEEP_ALLOC_NEW)
+		return true;
+	if (slot && slot->sp && is_suspended(slot->sp, PT_REGS_SP(ctx)))
+		return false;
+	return !are_syscalls_taken();
+}
+
+/* What becomes of this call is not known: an old block is taken for freed. */
+static __always_inline int give_up(const struct request *req, u32 kind)
+{
+	struct seep_live old;
+
+	add(SEEP_ALLOC_STAT_NO_RETURN, 1);
+	if (is_region(kind) ? take_region(req->old, req->old_bytes, &old) :
+			      req->old && take_block(req->old, &old))
+		count_freed(old.weight_bytes);
+	return 0;
+}
+
 /* Wait for the result of this call. Returns 1 if its return is wanted. */
 static __noinline int follow(struct pt_regs *ctx, struct request *req, u64 site, u64 threshold)
 {
@@ -557,6 +580,8 @@ static __noinline int follow(struct pt_regs *ctx, struct request *req, u64 site,
 		return 0;
 	if (is_internal(ctx, site))
 		return 0;
+	if (!may_return(slot, ctx, kind))
+		return give_up(req, kind);
 	if (slot)
 		reset(slot);
 	else

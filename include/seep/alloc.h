@@ -122,6 +122,7 @@ enum seep_alloc_stat {
 	SEEP_ALLOC_STAT_BUSY,          /* a table could not be changed, though tried again */
 	SEEP_ALLOC_STAT_SLOT_FULL,     /* entry seen, return not followed */
 	SEEP_ALLOC_STAT_NO_RESULT,     /* operator new that was not seen to return: it threw */
+	SEEP_ALLOC_STAT_NO_RETURN,     /* a return probe could have done harm: not followed */
 	SEEP_ALLOC_STAT_MISSED_FREE,   /* address came again while still live: its free was missed */
 	SEEP_ALLOC_STAT_FAILED,        /* allocation returned NULL or an error */
 	SEEP_ALLOC_STAT_BAD_STACK,     /* no stack byte could be read */

@@ -464,6 +464,9 @@ static const struct {
 	 "allocations whose return could not be followed: too many calls at once"},
 	{SEEP_ALLOC_STAT_NO_RESULT, "no_result",
 	 "calls of operator new that threw, or whose end was not seen"},
+	{SEEP_ALLOC_STAT_NO_RETURN, "no_return",
+	 "allocations not followed: to probe their return could have harmed the process (signals "
+	 "on a stack of their own, system calls that go to somebody else)"},
 	{SEEP_ALLOC_STAT_MISSED_FREE, "missed_free",
 	 "blocks were freed unseen, found out when their address came again"},
 	{SEEP_ALLOC_STAT_TOTALS_FULL, "totals_full",

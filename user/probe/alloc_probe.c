@@ -17,6 +17,7 @@
 #include "bpf_log.h"
 #include "probe_cost.h"
 #include "uprobe_link.h"
+#include "uretprobe.h"
 #include "user_stack.h"
 
 #define MAX_LIVE_SAMPLED    65536
@@ -446,6 +447,16 @@ static bool can_cut(void)
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_for_each_map_elem, NULL) == 1;
 }
 
+/* Whatever its filter is now: it, or a child of it, may set another while it is looked at. */
+static int refuse_harm(char *why, size_t why_cap)
+{
+	if (uretprobe__pass_filters())
+		return 0;
+	snprintf(why, why_cap, "this kernel's return probes kill processes with a seccomp filter "
+			       "(6.11 to 6.13; mended in 6.14 and in later stable kernels)");
+	return -EOPNOTSUPP;
+}
+
 int alloc_probe__new(const struct alloc_probe_cfg *cfg, struct alloc_probe **ret_probe, char *why,
 		     size_t why_cap)
 {
@@ -456,7 +467,9 @@ int alloc_probe__new(const struct alloc_probe_cfg *cfg, struct alloc_probe **ret
 		return -ENOMEM;
 	p->cfg = *cfg;
 	bpf_log__start();
-	err = alloc_plan__new(cfg->pid, cfg->at_entry, &p->plan, why, why_cap);
+	err = refuse_harm(why, why_cap);
+	if (!err)
+		err = alloc_plan__new(cfg->pid, cfg->at_entry, &p->plan, why, why_cap);
 	if (err)
 		goto fail;
 	p->has_cut = can_cut();

@@ -33,7 +33,10 @@ struct alloc_probe_cfg {
 	int at_entry;		 /* no placement: always the first instruction (bench) */
 };
 
-/* 0; -ESRCH gone, -EPERM, -ENOENT no known allocator in it; `why` says it in one line. */
+/*
+ * 0; -ESRCH gone, -EPERM, -ENOENT no known allocator in it, -EOPNOTSUPP this kernel's probes could
+ * harm it; `why` says it in one line.
+ */
 int alloc_probe__new(const struct alloc_probe_cfg *cfg, struct alloc_probe **ret_probe, char *why,
 		     size_t why_cap);
 /* Detaches; about 25 ms. NULL is fine. */

@@ -108,6 +108,13 @@ struct {
 	__type(value, u64);
 } seep_astats SEC(".maps");
 
+/* Processes that the target forked, until user space takes them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 256);
+	__type(value, struct seep_child);
+} seep_children SEC(".maps");
+
 static const struct slot fresh_slot;
 
 #define CALL_MAX_CPU_NS 1000000000ULL /* between a call's entry and one inside it */
@@ -950,17 +957,21 @@ int seep_aexit(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Children take a copy of the breakpoints with the memory, but no program runs for them. */
+/*
+ * Children take a copy of the breakpoints with the memory, but no program runs for them. One that
+ * shares the memory (vfork) is to run a program soon. The oldest is left out where nobody asks.
+ */
 SEC("raw_tp/sched_process_fork")
 int seep_afork(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
+	struct task_struct *parent = (void *)ctx->args[0], *task = (void *)ctx->args[1];
+	struct seep_child child = {.tgid = BPF_CORE_READ(task, tgid)};
 
-	if ((u32)BPF_CORE_READ(parent, tgid) != target_tgid ||
-	    (u32)BPF_CORE_READ(child, tgid) == target_tgid)
+	if ((u32)BPF_CORE_READ(parent, tgid) != target_tgid || child.tgid == target_tgid)
 		return 0;
-	if (BPF_CORE_READ(child, mm) != BPF_CORE_READ(parent, mm)) /* else vfork: it execs */
-		add(SEEP_ALLOC_STAT_CHILDREN, 1);
+	child.is_copy = BPF_CORE_READ(task, mm) != BPF_CORE_READ(parent, mm);
+	add(SEEP_ALLOC_STAT_CHILDREN, child.is_copy);
+	bpf_map_push_elem(&seep_children, &child, BPF_EXIST);
 	return 0;
 }
 

@@ -105,6 +105,12 @@ struct seep_stack {
 	/* followed by stack_bytes of stack; records come in a few fixed sizes */
 };
 
+/* A process that the target forked: value of the queue seep_children. */
+struct seep_child {
+	__u32 tgid;
+	__u32 is_copy; /* has memory of its own, breakpoints included; 0: vfork */
+};
+
 /* Index of the per-CPU array seep_astats. */
 enum seep_alloc_stat {
 	SEEP_ALLOC_STAT_HITS,          /* probe hits of the target */

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -250,6 +251,84 @@ static void probes_come_and_go_without_a_trace(void **state)
 	assert_int_equal(program__end(&p), 0);
 }
 
+/* ---- children ---------------------------------------------------------------------------- */
+
+#define PAIRS 20000
+
+/* A worker: says again and again what a pair of malloc and free takes. */
+static void time_pairs(uint64_t *shared_ns)
+{
+	struct timespec a, b;
+	int i;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
+		for (i = 0; i < PAIRS; i++)
+			free(*(void *volatile *)&(void *){malloc(61)});
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+		__atomic_store_n(shared_ns, (b.tv_sec - a.tv_sec) * 1000000000ULL + b.tv_nsec - a.tv_nsec,
+				 __ATOMIC_RELEASE);
+	}
+}
+
+static void fork_worker(struct turn *t, void *shared_ns)
+{
+	pid_t pid;
+
+	turn__wait(t, 0);
+	pid = fork();
+	if (!pid)
+		time_pairs(shared_ns);
+	turn__wait(t, pid);
+}
+
+/* A whole measurement of it that began after now. */
+static double worker_ns(uint64_t *shared_ns)
+{
+	int turn;
+
+	for (turn = 0; turn < 2; turn++) {
+		__atomic_store_n(shared_ns, 0, __ATOMIC_RELEASE);
+		while (!__atomic_load_n(shared_ns, __ATOMIC_ACQUIRE))
+			usleep(1000);
+	}
+	return (double)__atomic_load_n(shared_ns, __ATOMIC_ACQUIRE) / PAIRS;
+}
+
+/* What the target forks keeps its breakpoints for as long as there are probes, and no longer. */
+static void children_are_free_afterwards(void **state)
+{
+	uint64_t *shared_ns = mmap(NULL, sizeof(*shared_ns), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	const struct alloc_probe_cfg cfg = {.sample_bytes = 512 * 1024};
+	struct seep_child told = {};
+	double during, after;
+	struct child c;
+	struct trace t;
+	pid_t worker;
+
+	child__start(&c, fork_worker, shared_ns);
+	TRACE_OR_SKIP(&t, c.pid, &cfg);
+	worker = child__step(&c);
+	assert_int_equal(alloc_probe__next_child(t.probe, &told), 1);
+	assert_int_equal(told.tgid, worker);
+	assert_true(told.is_copy);
+	assert_int_equal(alloc_probe__next_child(t.probe, &told), 0);
+	if (strcmp(alloc_probe__mode(t.probe), "perf"))
+		assert_true(breakpoints_in(worker) > 0);
+	during = worker_ns(shared_ns);
+	alloc_probe__detach(t.probe);
+	assert_int_equal(breakpoints_in(worker), 0);
+	after = worker_ns(shared_ns);
+	print_message("malloc and free in a child of the target: %.0f ns, %.0f ns afterwards\n", during,
+		      after);
+	kill(worker, SIGKILL);
+	trace__stop(&t);
+	child__finish(&c);
+	munmap(shared_ns, sizeof(*shared_ns));
+}
+
 /* ---- programs that do odd things --------------------------------------------------------- */
 
 struct odd {
@@ -367,6 +446,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_known_to_be_harmless_is_not_done),
 		{"probes_come_and_go_without_a_trace", probes_come_and_go_without_a_trace, NULL, NULL,
 		 NULL},
+		cmocka_unit_test(children_are_free_afterwards),
 		ODD("odd_throw", "throw", 0),
 		ODD("odd", "longjmp", 0),
 		ODD("odd", "coroutines", 0),

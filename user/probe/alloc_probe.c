@@ -534,7 +534,11 @@ static int clear(struct alloc_probe *p)
 		p->skel->maps.seep_totals, p->skel->maps.seep_sites,  p->skel->maps.seep_sent,
 	};
 	int err = alloc_probe__drain(p, drop_stack, NULL);
+	struct seep_child child;
 	size_t i;
+
+	while (alloc_probe__next_child(p, &child))
+		; /* of another session */
 
 	for (i = 0; i < sizeof(hashes) / sizeof(hashes[0]) && !err; i++)
 		err = clear_hash(hashes[i]);
@@ -639,6 +643,12 @@ int alloc_probe__drain(struct alloc_probe *p, alloc_stack_fn fn, void *ctx)
 	p->stack_ctx = ctx;
 	n = ring_buffer__consume(p->ring);
 	return n < 0 ? n : 0;
+}
+
+int alloc_probe__next_child(struct alloc_probe *p, struct seep_child *ret_child)
+{
+	return !bpf_map_lookup_and_delete_elem(bpf_map__fd(p->skel->maps.seep_children), NULL,
+					       ret_child);
 }
 
 /* Read a whole hash by batches; `visit` gets each of them. */
@@ -758,7 +768,7 @@ unsigned alloc_probe__max_live(const struct alloc_probe *p)
 
 unsigned alloc_probe__child_hit_ns(const struct alloc_probe *p)
 {
-	return p->mode == UPROBE_PERF ? 0 : p->cost.emulated_ns;
+	return p->mode == UPROBE_PERF ? 0 : p->cost.emulated_ns + p->cost.return_ns;
 }
 
 /* Traps by what they were measured to cost, and an estimate for each sample. */

@@ -43,12 +43,16 @@ LIB       := $(OUT)/libseep.a
 
 UNIT_TESTS   := $(patsubst tests/unit/test_%.c,$(OUT)/tests/unit/test_%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/test_%.c,$(OUT)/tests/kernel/test_%,$(wildcard tests/kernel/test_*.c))
-WORKLOADS    := $(patsubst tests/workloads/%.c,build/tests/workloads/%,$(wildcard tests/workloads/*.c))
+WORKLOADS    := $(patsubst tests/workloads/%.c,build/tests/workloads/%,\
+		  $(filter-out %/alloc_mallocx.c,$(wildcard tests/workloads/*.c)))
 WORKLOADS    += $(if $(shell command -v go),$(patsubst tests/workloads/%.go,build/tests/workloads/%,$(wildcard tests/workloads/*.go)))
 WORKLOADS    += $(patsubst tests/workloads/%.cc,build/tests/workloads/%,$(wildcard tests/workloads/*.cc))
 WORKLOADS    += build/tests/workloads/alloc_new-tcmalloc build/tests/workloads/odd-static
 WORKLOADS    += $(patsubst %,build/tests/workloads/alloc_exact-%,static \
 		  $(if $(shell command -v musl-gcc),musl musl-shared))
+JEMALLOC     := $(firstword $(wildcard /usr/lib/*/libjemalloc.a))
+WORKLOADS    += $(if $(JEMALLOC),$(patsubst %,build/tests/workloads/%,alloc_exact-jemalloc alloc_exact-je \
+		  alloc_mallocx-jemalloc alloc_mallocx-je))
 BENCHES      := $(patsubst bench/%.c,build/bench/%,$(filter-out bench/anchors.c,$(wildcard bench/*.c)))
 
 Q := $(if $(V),,@)
@@ -117,6 +121,25 @@ build/tests/workloads/%-tcmalloc: tests/workloads/%.cc
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) -O1 -g -std=c++17 -Wall -Wextra -Werror -pthread $< \
 		$(shell $(CXX) -print-file-name=libtcmalloc_minimal.a) -o $@
+
+build/tests/workloads/%-jemalloc: tests/workloads/%.c
+	$(call msg,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread $< $(JEMALLOC) -lstdc++ -lm -ldl -o $@
+
+# what --with-jemalloc-prefix=je_ makes: the same code under other names, and no operators
+JE_NAMES := malloc calloc realloc free posix_memalign aligned_alloc memalign valloc mallocx rallocx \
+	    xallocx dallocx sdallocx
+
+build/tests/workloads/libje.a: $(JEMALLOC)
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $< $@.tmp && $(AR) d $@.tmp jemalloc_cpp.o
+	$(Q)objcopy $(foreach name,$(JE_NAMES),--redefine-sym $(name)=je_$(name)) $@.tmp && mv $@.tmp $@
+
+build/tests/workloads/%-je: tests/workloads/%.c build/tests/workloads/libje.a
+	$(call msg,WORKLOAD,$@)
+	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread $(foreach name,$(JE_NAMES),-D$(name)=je_$(name)) \
+		$^ -lm -ldl -o $@
 
 # the same program with other C libraries in it
 build/tests/workloads/%-static: tests/workloads/%.c

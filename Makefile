@@ -60,12 +60,16 @@ LIB       := $(OUT)/libseep.a
 
 UNIT_TESTS   := $(patsubst tests/unit/test_%.c,$(OUT)/tests/unit/test_%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/test_%.c,$(OUT)/tests/kernel/test_%,$(wildcard tests/kernel/test_*.c))
-WORKLOADS    := $(patsubst tests/workloads/%.c,build/tests/workloads/%,$(wildcard tests/workloads/*.c))
+WORKLOADS    := $(patsubst tests/workloads/%.c,build/tests/workloads/%,\
+		  $(filter-out %/alloc_mallocx.c,$(wildcard tests/workloads/*.c)))
 WORKLOADS    += $(if $(shell command -v $(GO)),$(patsubst tests/workloads/%.go,build/tests/workloads/%,$(wildcard tests/workloads/*.go)))
 WORKLOADS    += $(patsubst tests/workloads/%.cc,build/tests/workloads/%,$(wildcard tests/workloads/*.cc))
-WORKLOADS    += build/tests/workloads/alloc_new-tcmalloc
+WORKLOADS    += build/tests/workloads/alloc_new-tcmalloc build/tests/workloads/odd-static
 WORKLOADS    += $(patsubst %,build/tests/workloads/alloc_exact-%,static \
 		  $(if $(shell command -v $(MUSL_GCC)),musl musl-shared))
+JEMALLOC     := $(firstword $(wildcard /usr/lib/*/libjemalloc.a))
+WORKLOADS    += $(if $(JEMALLOC),$(patsubst %,build/tests/workloads/%,alloc_exact-jemalloc alloc_exact-je \
+		  alloc_mallocx-jemalloc alloc_mallocx-je))
 BENCHES      := $(patsubst bench/%.c,build/bench/%,$(filter-out bench/anchors.c,$(wildcard bench/*.c)))
 
 Q := $(if $(V),,@)
@@ -139,11 +143,30 @@ build/tests/workloads/%-tcmalloc: tests/workloads/%.cc
 	$(Q)$(CXX) -O1 -g -std=c++17 -Wall -Wextra -Werror -pthread $< \
 		$(shell $(CXX) -print-file-name=libtcmalloc_minimal.a) -o $@
 
+build/tests/workloads/%-jemalloc: tests/workloads/%.c
+	$(call msg,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread $< $(JEMALLOC) -lstdc++ -lm -ldl -o $@
+
+# what --with-jemalloc-prefix=je_ makes: the same code under other names, and no operators
+JE_NAMES := malloc calloc realloc free posix_memalign aligned_alloc memalign valloc mallocx rallocx \
+	    xallocx dallocx sdallocx
+
+build/tests/workloads/libje.a: $(JEMALLOC)
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $< $@.tmp && $(AR) d $@.tmp jemalloc_cpp.o
+	$(Q)objcopy $(foreach name,$(JE_NAMES),--redefine-sym $(name)=je_$(name)) $@.tmp && mv $@.tmp $@
+
+build/tests/workloads/%-je: tests/workloads/%.c build/tests/workloads/libje.a
+	$(call msg,WORKLOAD,$@)
+	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread $(foreach name,$(JE_NAMES),-D$(name)=je_$(name)) \
+		$^ -lm -ldl -o $@
+
 # the same program with other C libraries in it
 build/tests/workloads/%-static: tests/workloads/%.c
 	$(call msg,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread -static $< -o $@
+	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread -static -DIS_STATIC $< -o $@
 
 build/tests/workloads/%-musl: tests/workloads/%.c
 	$(call msg,WORKLOAD,$@)
@@ -223,6 +246,11 @@ test: all
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit-tests
 	$(Q)$(MAKE) --no-print-directory kernel-tests workloads benches replay-gen fuzzers
 	$(Q)tests/run.sh
+
+# Probes that come and go 1000 times in a program that does nothing but allocate.
+.PHONY: test-attach
+test-attach: workloads build/tests/kernel/test_targets
+	$(Q)SEEP_ATTACH_CYCLES=$(or $(ATTACH_CYCLES),1000) build/tests/kernel/test_targets
 
 # Kernels other than this one, in virtual machines; writes docs/kernels.md.
 .PHONY: test-vm
@@ -399,6 +427,7 @@ help:
 	@echo 'make test      all test rings; the last line counts them (as root for all of them)'
 	@echo 'make test-vm   the kernel tests and a leak on other kernels, in virtual machines (as root)'
 	@echo 'make test-arm64  cross-built, under qemu-user; make deps-arm64 installs what that needs'
+	@echo 'make test-attach  probes come and go ATTACH_CYCLES=1000 times in a busy program (as root)'
 	@echo 'make fuzz      every fuzzer for FUZZ_S=1800 seconds'
 	@echo 'make bench     print every figure the README claims'
 	@echo 'make soak      the agent under hours of ticks in half an hour (SOAK_FOR=30m; as root)'

@@ -25,7 +25,7 @@ BUILD="gcc g++ libc6-dev make clang llvm pkgconf zlib1g-dev libjansson-dev libsq
 	libcurl4-openssl-dev ca-certificates"
 BPF="bpftool libbpf-dev libelf-dev libdw-dev"
 TEST="libcmocka-dev python3 python3-flask procps curl util-linux xz-utils
-	libjemalloc2 libgoogle-perftools-dev libmimalloc-dev musl-tools"
+	libjemalloc-dev libgoogle-perftools-dev libmimalloc-dev musl-tools"
 
 PEERS="libclang-rt-dev prometheus prometheus-alertmanager sqlite3 redis-server memcached nginx heaptrack
 	podman runc conmon debootstrap busybox-static golang-go python3-yaml dpkg-dev systemd

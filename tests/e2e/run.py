@@ -10,6 +10,7 @@ leaks       programs.cases: the leaks, and only they, become incidents
 metrics     metrics_cases.py: a leak becomes an alert in real Prometheus and Alertmanager
 notify      notify_cases.py: an incident reaches a webhook, Alertmanager and a command
 peers       peer_cases.py: `seep trace` on servers and tools from Debian, which do not notice
+targets     target_cases.py: `seep trace` of programs that do odd things, of families, beside debuggers
 pods        pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, which workload
 story       story_cases.py: a leak and an OOM kill from the beginning to the history
 page        page_cases.py: the web page in a real browser
@@ -46,14 +47,15 @@ import page_cases
 import peer_cases
 import pod_cases
 import story_cases
+import target_cases
 import trace_cases
 from harness import SEEP, Agent, Results, Tally, scratch_directory, told
 
 SHARED = ("cli", "agent", "trace", "leaks")
 AFTER = {  # the longest first; floods last, because they disturb the others
     "containers": container_cases, "pods": pod_cases, "story": story_cases, "page": page_cases, "notify": notify_cases,
-    "hostile": hostile_cases, "peers": peer_cases, "metrics": metrics_cases, "deploy": deploy_cases, "heap": heap_cases,
-    "hardening": hardening_cases, "floods": flood_cases,
+    "targets": target_cases, "hostile": hostile_cases, "peers": peer_cases, "metrics": metrics_cases,
+    "deploy": deploy_cases, "heap": heap_cases, "hardening": hardening_cases, "floods": flood_cases,
 }
 GROUPS = (*SHARED, *AFTER)
 LANES = 2

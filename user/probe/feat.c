@@ -19,6 +19,7 @@
 #include "bpf_log.h"
 #include "feat.skel.h"
 #include "feat_add.h"
+#include "uretprobe.h"
 
 void feat__add(struct checks *c, const char *name, enum feat_level level, const char *means,
 	       const char *fix, const char *fmt, ...)
@@ -210,6 +211,17 @@ static void check_seccomp(struct checks *c)
 		feat__add(c, "seccomp", FEAT_OK, means, NULL, "bpf(2) passes");
 }
 
+static void check_return_probes(struct checks *c)
+{
+	int is_safe = uretprobe__pass_filters();
+
+	feat__add(c, "return probes", is_safe ? FEAT_OK : FEAT_DEGRADED,
+		  "a closer look at allocators", is_safe ? NULL :
+		  "run a kernel from 6.14 on, or a stable one of 2025 or later",
+		  is_safe ? "harmless to processes with a seccomp filter" :
+			    "kill processes with a seccomp filter: never used");
+}
+
 int feat__has_uprobe_multi(void)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -229,6 +241,7 @@ int feat__check(struct feat_check *checks, int cap)
 	check_caps(&c);
 	check_old_probes(&c);
 	check_seccomp(&c);
+	check_return_probes(&c);
 	check_progs(&c);
 	feat__check_node(&c);
 	return c.cnt;

@@ -11,6 +11,8 @@ LLVM_STRIP ?= llvm-strip
 # Ubuntu's bpftool is a wrapper that wants the running kernel's own: take the real one
 BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool /usr/sbin/bpftool) bpftool)
 PREFIX  ?= /usr/local
+GO       = go
+MUSL_GCC = musl-gcc
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 OUT  := build$(if $(SAN),/$(if $(filter thread,$(SAN)),tsan,san))
@@ -58,12 +60,16 @@ LIB       := $(OUT)/libseep.a
 
 UNIT_TESTS   := $(patsubst tests/unit/test_%.c,$(OUT)/tests/unit/test_%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/test_%.c,$(OUT)/tests/kernel/test_%,$(wildcard tests/kernel/test_*.c))
-WORKLOADS    := $(patsubst tests/workloads/%.c,build/tests/workloads/%,$(wildcard tests/workloads/*.c))
-WORKLOADS    += $(if $(shell command -v go),$(patsubst tests/workloads/%.go,build/tests/workloads/%,$(wildcard tests/workloads/*.go)))
+WORKLOADS    := $(patsubst tests/workloads/%.c,build/tests/workloads/%,\
+		  $(filter-out %/alloc_mallocx.c,$(wildcard tests/workloads/*.c)))
+WORKLOADS    += $(if $(shell command -v $(GO)),$(patsubst tests/workloads/%.go,build/tests/workloads/%,$(wildcard tests/workloads/*.go)))
 WORKLOADS    += $(patsubst tests/workloads/%.cc,build/tests/workloads/%,$(wildcard tests/workloads/*.cc))
-WORKLOADS    += build/tests/workloads/alloc_new-tcmalloc
+WORKLOADS    += build/tests/workloads/alloc_new-tcmalloc build/tests/workloads/odd-static
 WORKLOADS    += $(patsubst %,build/tests/workloads/alloc_exact-%,static \
-		  $(if $(shell command -v musl-gcc),musl musl-shared))
+		  $(if $(shell command -v $(MUSL_GCC)),musl musl-shared))
+JEMALLOC     := $(firstword $(wildcard /usr/lib/*/libjemalloc.a))
+WORKLOADS    += $(if $(JEMALLOC),$(patsubst %,build/tests/workloads/%,alloc_exact-jemalloc alloc_exact-je \
+		  alloc_mallocx-jemalloc alloc_mallocx-je))
 BENCHES      := $(patsubst bench/%.c,build/bench/%,$(filter-out bench/anchors.c,$(wildcard bench/*.c)))
 
 Q := $(if $(V),,@)
@@ -78,7 +84,7 @@ $(OUT)/seep: $(OUT)/user/main.o $(LIB)
 
 $(LIB): $(USER_OBJS)
 	$(call msg,AR,$@)
-	$(Q)rm -f $@ && ar rcsD $@ $^
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
 $(OUT)/%.o: %.c | $(SKELS)
 	$(call msg,CC,$@)
@@ -96,6 +102,9 @@ build/%.bpf.o: %.bpf.c $(wildcard bpf/*.h include/seep/*.h vmlinux/*.h vmlinux/*
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
 	$(Q)$(LLVM_STRIP) -g $@ # of DWARF, which nobody reads; BTF stays
+
+# compare and swap (5.12); what else it needs is newer
+build/bpf/growth.bpf.o: BPFFLAGS += -mcpu=v3
 
 build/%.skel.h: build/%.bpf.o
 	$(call msg,SKEL,$@)
@@ -120,7 +129,7 @@ build/tests/workloads/%: tests/workloads/%.c
 build/tests/workloads/%: tests/workloads/%.go
 	$(call msg,GO,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)GOTOOLCHAIN=local go build -trimpath -o $@ $<
+	$(Q)GOTOOLCHAIN=local $(GO) build -trimpath -o $@ $<
 
 build/tests/workloads/%: tests/workloads/%.cc
 	$(call msg,WORKLOAD,$@)
@@ -134,21 +143,40 @@ build/tests/workloads/%-tcmalloc: tests/workloads/%.cc
 	$(Q)$(CXX) -O1 -g -std=c++17 -Wall -Wextra -Werror -pthread $< \
 		$(shell $(CXX) -print-file-name=libtcmalloc_minimal.a) -o $@
 
+build/tests/workloads/%-jemalloc: tests/workloads/%.c
+	$(call msg,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread $< $(JEMALLOC) -lstdc++ -lm -ldl -o $@
+
+# what --with-jemalloc-prefix=je_ makes: the same code under other names, and no operators
+JE_NAMES := malloc calloc realloc free posix_memalign aligned_alloc memalign valloc mallocx rallocx \
+	    xallocx dallocx sdallocx
+
+build/tests/workloads/libje.a: $(JEMALLOC)
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $< $@.tmp && $(AR) d $@.tmp jemalloc_cpp.o
+	$(Q)objcopy $(foreach name,$(JE_NAMES),--redefine-sym $(name)=je_$(name)) $@.tmp && mv $@.tmp $@
+
+build/tests/workloads/%-je: tests/workloads/%.c build/tests/workloads/libje.a
+	$(call msg,WORKLOAD,$@)
+	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread $(foreach name,$(JE_NAMES),-D$(name)=je_$(name)) \
+		$^ -lm -ldl -o $@
+
 # the same program with other C libraries in it
 build/tests/workloads/%-static: tests/workloads/%.c
 	$(call msg,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread -static $< -o $@
+	$(Q)$(CC) -O1 -g -Wall -Wextra -Werror -pthread -static -DIS_STATIC $< -o $@
 
 build/tests/workloads/%-musl: tests/workloads/%.c
 	$(call msg,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)musl-gcc -O1 -g -Wall -Wextra -Werror -pthread -static $< -o $@
+	$(Q)$(MUSL_GCC) -O1 -g -Wall -Wextra -Werror -pthread -static $< -o $@
 
 build/tests/workloads/%-musl-shared: tests/workloads/%.c
 	$(call msg,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)musl-gcc -O1 -g -Wall -Wextra -Werror -pthread $< -o $@
+	$(Q)$(MUSL_GCC) -O1 -g -Wall -Wextra -Werror -pthread $< -o $@
 
 .PHONY: unit-tests kernel-tests workloads benches
 unit-tests: $(UNIT_TESTS)
@@ -231,11 +259,56 @@ lint: $(SKELS)
 	$(Q)LINT_CFLAGS="$(CPPFLAGS) -std=gnu11 -D_GNU_SOURCE -DSEEP_VERSION=\"$(VERSION)\"" \
 		LINT_BPFFLAGS="$(BPFFLAGS)" tests/lint.sh $(LINT)
 
+# Probes that come and go 1000 times in a program that does nothing but allocate.
+.PHONY: test-attach
+test-attach: workloads build/tests/kernel/test_targets
+	$(Q)SEEP_ATTACH_CYCLES=$(or $(ATTACH_CYCLES),1000) build/tests/kernel/test_targets
+
 # Kernels other than this one, in virtual machines; writes docs/kernels.md.
 .PHONY: test-vm
 test-vm: all
 	$(Q)$(MAKE) --no-print-directory kernel-tests workloads
 	$(Q)tests/vm/run.sh
+
+# ---- arm64 --------------------------------------------------------------------------------
+#
+# The same tree, built by the cross compiler in build/arm64/ (links to the sources) against an arm64
+# root file system of Debian's packages.
+
+ARM64_ROOT ?= $(HOME)/.cache/seep-arm64/root
+ARM64_LIBS := $(ARM64_ROOT)/usr/lib/aarch64-linux-gnu
+ARM64_MAKE  = PKG_CONFIG_SYSROOT_DIR=$(ARM64_ROOT) \
+	      PKG_CONFIG_LIBDIR=$(ARM64_LIBS)/pkgconfig:$(ARM64_ROOT)/usr/share/pkgconfig \
+	      $(MAKE) --no-print-directory -C build/arm64 ARCH=arm64 GO= MUSL_GCC= \
+	      CC="$(ARM64_CCACHE) aarch64-linux-gnu-gcc --sysroot=$(ARM64_ROOT)" \
+	      CXX="$(ARM64_CCACHE) aarch64-linux-gnu-g++ --sysroot=$(ARM64_ROOT)" \
+	      AR=aarch64-linux-gnu-ar LD=aarch64-linux-gnu-ld
+export ARM64_ROOT
+
+.PHONY: arm64 arm64-syntax test-arm64 skeletons
+build/arm64/Makefile: Makefile
+	$(Q)mkdir -p build/arm64
+	$(Q)for name in bench bpf deploy docs include tests user vmlinux; do \
+		ln -sfn ../../$$name build/arm64/$$name; \
+	done
+	$(Q)ln -sfn ../../Makefile $@
+
+skeletons: $(SKELS)
+
+arm64: build/arm64/Makefile
+	+$(Q)$(ARM64_MAKE) all unit-tests kernel-tests workloads replay-gen build/bench/accuracy
+
+# BPF objects, and the syntax and types of all else: no more than that fits into `make test`
+arm64-syntax: build/arm64/Makefile
+	+$(Q)$(ARM64_MAKE) skeletons syntax
+
+.PHONY: syntax
+syntax: $(SKELS)
+	$(Q)printf '%s\n' user/main.c $(USER_SRCS) $(wildcard tests/unit/*.c tests/kernel/*.c) | \
+		xargs -P 2 -n 16 $(CC) $(CPPFLAGS) $(CFLAGS) -fsyntax-only
+
+test-arm64: arm64
+	$(Q)tests/arm64/run.sh
 
 # ---- benches ------------------------------------------------------------------------------
 
@@ -283,14 +356,24 @@ build/bench/closer/%.o: CPPFLAGS += -Ibench
 bench: all benches workloads replay-gen
 	$(Q)bench/run.sh
 
+# The agent under hours of ticks, compressed: does it stay as it is? SOAK_FOR=30m
+.PHONY: soak
+soak: all workloads
+	$(Q)bench/soak.py --for $(or $(SOAK_FOR),30m)
+
 # ---- for people ---------------------------------------------------------------------------
 
-.PHONY: deps deps-peers deps-k8s deps-lint run demo install deb release sbom image test-k8s clean help format
+.PHONY: deps deps-peers deps-k8s deps-vm deps-arm64 deps-lint run demo install deb release sbom image test-k8s clean \
+	help format
 deps:
 	$(Q)deploy/deps.sh
 
-deps-peers deps-k8s deps-lint:
+deps-peers deps-k8s deps-vm deps-lint:
 	$(Q)deploy/deps.sh $(@:deps-%=%)
+
+deps-arm64:
+	$(Q)deploy/deps.sh arm64
+	$(Q)tests/arm64/root.sh $(ARM64_ROOT)
 
 run: deps
 	$(Q)$(MAKE) --no-print-directory all
@@ -356,10 +439,13 @@ help:
 	@echo 'make demo      one minute: a leaking program among healthy ones (as root)'
 	@echo 'make test      all test rings; the last line counts them (as root for all of them)'
 	@echo 'make test-vm   the kernel tests and a leak on other kernels, in virtual machines (as root)'
+	@echo 'make test-arm64  cross-built, under qemu-user; make deps-arm64 installs what that needs'
+	@echo 'make test-attach  probes come and go ATTACH_CYCLES=1000 times in a busy program (as root)'
 	@echo 'make fuzz      every fuzzer for FUZZ_S=1800 seconds'
 	@echo 'make test-tsan the parts with threads, and an agent, under ThreadSanitizer (as root)'
 	@echo 'make lint      clang-tidy, cppcheck, gcc -fanalyzer, shellcheck; make deps-lint installs them'
 	@echo 'make bench     print every figure the README claims'
+	@echo 'make soak      the agent under hours of ticks in half an hour (SOAK_FOR=30m; as root)'
 	@echo 'make test-k8s  seep on a real Kubernetes of one node; make deps-k8s installs what that needs'
 	@echo 'make deb       a Debian package in build/'
 	@echo 'make release   archives, package, image root, SBOM and sums in build/release, reproducibly'
@@ -368,6 +454,6 @@ help:
 	@echo 'make install   DESTDIR= PREFIX=$(PREFIX)'
 	@echo 'make clean'
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -name arm64 -prune -o -name '*.d' -print 2>/dev/null)
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -30,6 +30,7 @@
 #define DEFAULT_SYNTHETIC 2000
 #define DEFAULT_WIDE	  1000
 #define DEFAULT_STRANGERS 1000
+#define DEFAULT_GUESTS	  400
 
 enum half {
 	HALF_REPORT,
@@ -41,6 +42,7 @@ struct args {
 	long synthetic; /* series; 0: none */
 	long wide;
 	long strangers;
+	long guests;
 	uint64_t seed;
 	double days;
 	int kind;
@@ -60,6 +62,7 @@ static const struct option options[] = {
 	{"synthetic", optional_argument, NULL, 's'},
 	{"wide", optional_argument, NULL, 'w'},
 	{"strangers", optional_argument, NULL, 'X'},
+	{"guests", optional_argument, NULL, 'G'},
 	{"seed", required_argument, NULL, 'S'},
 	{"days", required_argument, NULL, 'd'},
 	{"shape", required_argument, NULL, 'k'},
@@ -84,6 +87,8 @@ static void usage(FILE *f)
 		"default %d\n"
 		"  --strangers [N]    programs simulated by mechanism, which nothing is tuned on,\n"
 		"                     default %d\n"
+		"  --guests [N]       machines and pods as others record them, with leaks added;\n"
+		"                     nothing is learned from them; default %d\n"
 		"  --seed N           of the generated series, default 1\n"
 		"  --days D           their length; default: drawn, 1 to 7\n"
 		"  --shape NAME       one shape of them only\n"
@@ -96,7 +101,7 @@ static void usage(FILE *f)
 		"                     healthy, and when seep's alarms opened or -\n"
 		"  --wrong            name every series that seep got wrong, on stderr\n"
 		"  --json             one object instead of tables\n",
-		DEFAULT_SYNTHETIC, DEFAULT_WIDE, DEFAULT_STRANGERS);
+		DEFAULT_SYNTHETIC, DEFAULT_WIDE, DEFAULT_STRANGERS, DEFAULT_GUESTS);
 }
 
 /* ---- arguments ---- */
@@ -135,6 +140,9 @@ static int parse_option(int c, int argc, char **argv, struct args *a)
 		return 0;
 	case 'X':
 		a->strangers = optional_count(argc, argv, DEFAULT_STRANGERS);
+		return 0;
+	case 'G':
+		a->guests = optional_count(argc, argv, DEFAULT_GUESTS);
 		return 0;
 	case 'S':
 		a->seed = strtoull(optarg, NULL, 10);
@@ -187,10 +195,12 @@ static int parse_args(int argc, char **argv, struct args *a)
 		return -EINVAL;
 	a->files = argv + optind;
 	a->file_cnt = argc - optind;
-	if (!a->synthetic && !a->wide && !a->strangers && !a->file_cnt) {
+	if (!a->synthetic && !a->wide && !a->strangers && !a->guests &&
+	    !a->file_cnt) {
 		a->synthetic = a->quick ? 500 : DEFAULT_SYNTHETIC;
 		a->wide = a->quick ? 200 : DEFAULT_WIDE;
 		a->strangers = a->quick ? 200 : DEFAULT_STRANGERS;
+		a->guests = a->quick ? 80 : DEFAULT_GUESTS;
 	}
 	if (a->quick && !(a->days > 0))
 		a->days = 1;
@@ -209,6 +219,7 @@ struct source {
 static const struct source synthetic = {"synthetic", false, NULL};
 static const struct source wide = {"synthetic wide", true, NULL};
 static const struct source stranger = {"strangers", false, &strangers};
+static const struct source guest = {"guests", false, &guests};
 
 static int run_generated(const struct args *a, struct runner *r, enum shape_split split,
 			 const struct source *src, long cnt, struct outcomes *out)
@@ -325,7 +336,7 @@ static int run_generated_set(const struct args *a, struct runner *r, const struc
 	return err;
 }
 
-/* Thresholds for wide series and strangers are tuned on the ordinary ones, as they are in life. */
+/* Thresholds for the other sets are tuned on the ordinary ones, as they are in life. */
 static int run_generated_sets(const struct args *a, struct runner *r)
 {
 	long most = a->synthetic > a->wide ? a->synthetic : a->wide;
@@ -333,6 +344,7 @@ static int run_generated_sets(const struct args *a, struct runner *r)
 	int err = 0;
 
 	most = most > a->strangers ? most : a->strangers;
+	most = most > a->guests ? most : a->guests;
 	if (a->anchors)
 		err = run_generated(a, r, SPLIT_TUNE, &synthetic, most / 2, &tune);
 	if (!err)
@@ -341,6 +353,8 @@ static int run_generated_sets(const struct args *a, struct runner *r)
 		err = run_generated_set(a, r, &wide, a->wide, &tune);
 	if (!err)
 		err = run_generated_set(a, r, &stranger, a->strangers, &tune);
+	if (!err)
+		err = run_generated_set(a, r, &guest, a->guests, &tune);
 	outcomes__free(&tune);
 	return err;
 }

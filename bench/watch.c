@@ -206,7 +206,7 @@ static double run_faults(const void *load)
 static void table_faults(void)
 {
 	static const enum arm_id arms[] = {
-		ARM_OFF,   ARM_SEEP,	      ARM_SEEP_RAW,	ARM_EMPTY,
+		ARM_OFF,   ARM_SEEP,	      ARM_EMPTY,
 		ARM_NAIVE, ARM_CLASSIC_EMPTY, ARM_CLASSIC_HASH,
 	};
 	const struct fault_load loads[] = {
@@ -277,7 +277,7 @@ static double run_execs(const void *load)
 
 static void table_life(void)
 {
-	static const enum arm_id arms[] = {ARM_OFF, ARM_SEEP, ARM_SEEP_RAW};
+	static const enum arm_id arms[] = {ARM_OFF, ARM_SEEP};
 	const int forks = quick ? 500 : 1500, execs = quick ? 200 : 500;
 	struct comparison fork_c = {
 		.title = "fork, exit and wait of a small process",
@@ -294,8 +294,8 @@ static void table_life(void)
 		.reps = quick ? 9 : 25,
 	};
 
-	compare(&fork_c, arms, 3);
-	compare(&exec_c, arms, 3);
+	compare(&fork_c, arms, 2);
+	compare(&exec_c, arms, 2);
 }
 
 /* ---- a build ----------------------------------------------------------------------------- */

@@ -31,6 +31,7 @@
 #include <seep/alloc.h>
 
 #include "compat.bpf.h"
+#include "return.bpf.h"
 #include "stack.bpf.h"
 
 /* Set by the loader before load. */
@@ -106,6 +107,13 @@ struct {
 	__type(key, u32);
 	__type(value, u64);
 } seep_astats SEC(".maps");
+
+/* Processes that the target forked, until user space takes them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 256);
+	__type(value, struct seep_child);
+} seep_children SEC(".maps");
 
 static const struct slot fresh_slot;
 
@@ -545,6 +553,28 @@ static __always_inline void reset(struct slot *slot)
 	*slot = fresh_slot;
 }
 
+/* See return.bpf.h. */
+static __always_inline bool may_return(const struct slot *slot, struct pt_regs *ctx, u32 kind)
+{
+	if (kind == SEEP_ALLOC_NEW)
+		return true;
+	if (slot && slot->sp && is_suspended(slot->sp, PT_REGS_SP(ctx)))
+		return false;
+	return !are_syscalls_taken();
+}
+
+/* What becomes of this call is not known: an old block is taken for freed. */
+static __always_inline int give_up(const struct request *req, u32 kind)
+{
+	struct seep_live old;
+
+	add(SEEP_ALLOC_STAT_NO_RETURN, 1);
+	if (is_region(kind) ? take_region(req->old, req->old_bytes, &old) :
+			      req->old && take_block(req->old, &old))
+		count_freed(old.weight_bytes);
+	return 0;
+}
+
 /* Wait for the result of this call. Returns 1 if its return is wanted. */
 static __noinline int follow(struct pt_regs *ctx, struct request *req, u64 site, u64 threshold)
 {
@@ -557,6 +587,8 @@ static __noinline int follow(struct pt_regs *ctx, struct request *req, u64 site,
 		return 0;
 	if (is_internal(ctx, site))
 		return 0;
+	if (!may_return(slot, ctx, kind))
+		return give_up(req, kind);
 	if (slot)
 		reset(slot);
 	else
@@ -925,17 +957,21 @@ int seep_aexit(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Children take a copy of the breakpoints with the memory, but no program runs for them. */
+/*
+ * Children take a copy of the breakpoints with the memory, but no program runs for them. One that
+ * shares the memory (vfork) is to run a program soon. The oldest is left out where nobody asks.
+ */
 SEC("raw_tp/sched_process_fork")
 int seep_afork(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
+	struct task_struct *parent = (void *)ctx->args[0], *task = (void *)ctx->args[1];
+	struct seep_child child = {.tgid = BPF_CORE_READ(task, tgid)};
 
-	if ((u32)BPF_CORE_READ(parent, tgid) != target_tgid ||
-	    (u32)BPF_CORE_READ(child, tgid) == target_tgid)
+	if ((u32)BPF_CORE_READ(parent, tgid) != target_tgid || child.tgid == target_tgid)
 		return 0;
-	if (BPF_CORE_READ(child, mm) != BPF_CORE_READ(parent, mm)) /* else vfork: it execs */
-		add(SEEP_ALLOC_STAT_CHILDREN, 1);
+	child.is_copy = BPF_CORE_READ(task, mm) != BPF_CORE_READ(parent, mm);
+	add(SEEP_ALLOC_STAT_CHILDREN, child.is_copy);
+	bpf_map_push_elem(&seep_children, &child, BPF_EXIST);
 	return 0;
 }
 

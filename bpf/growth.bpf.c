@@ -21,6 +21,8 @@
 #include "compat.bpf.h"
 #include "stack.bpf.h"
 
+#define MARK_TRIES 8
+
 /* Set by the loader before load. */
 const volatile __u32 target_tgid = 0;
 const volatile __u64 page_bytes = 4096;
@@ -96,14 +98,33 @@ static __always_inline void send_step(u64 stack_id, u64 now, u64 from, u64 to)
 	bpf_ringbuf_submit(rec, BPF_RB_NO_WAKEUP);
 }
 
-/* CPUs that come here together send steps that overlap; user space counts each byte once. */
+/*
+ * Take what lies between the mark and `value`: CPUs that come here together get different parts of
+ * it, whichever of them sends its step first. Who comes late gets nothing (`value` is returned),
+ * and what nobody could take is left to the next step.
+ */
+static __always_inline s64 raise_mark(s64 value)
+{
+	s64 mark = mark_pages, seen;
+	int i;
+
+	for (i = 0; i < MARK_TRIES && mark < value; i++) {
+		seen = __sync_val_compare_and_swap(&mark_pages, mark, value);
+		if (seen == mark)
+			return mark;
+		mark = seen;
+	}
+	return value;
+}
+
 static __noinline int on_step(s64 value, u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	u64 from = mark_pages * page_bytes, to = value * page_bytes;
+	u64 from = raise_mark(value) * page_bytes, to = value * page_bytes;
 	struct pt_regs *regs;
 
-	mark_pages = value;
+	if (from == to)
+		return 0;
 	last_ns = now;
 	if (!is_own_doing(task)) {
 		add(SEEP_GROWTH_STAT_FOREIGN_BYTES, to - from);
@@ -131,23 +152,13 @@ static __always_inline int on_change(s64 value)
 }
 
 SEC("tp_btf/rss_stat")
-int seep_growth_btf(u64 *ctx)
+int seep_growth(u64 *ctx)
 {
 	struct mm_struct *mm = (void *)ctx[0];
 
 	if ((u64)mm != target_mm || (u32)ctx[1] != SEEP_MM_ANON)
 		return 0;
 	return on_change(has_percpu_rss() ? mm_batched_count_btf(mm, SEEP_MM_ANON) : event_count_btf(ctx));
-}
-
-SEC("raw_tp/rss_stat")
-int seep_growth_raw(struct bpf_raw_tracepoint_args *ctx)
-{
-	struct mm_struct *mm = (void *)ctx->args[0];
-
-	if ((u64)mm != target_mm || (u32)ctx->args[1] != SEEP_MM_ANON)
-		return 0;
-	return on_change(has_percpu_rss() ? mm_batched_count(mm, SEEP_MM_ANON) : (s64)ctx->args[2]);
 }
 
 /* Read before each attachment: what grew unwatched is charged to nobody. */

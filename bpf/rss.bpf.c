@@ -74,9 +74,11 @@ static __always_inline struct seep_cgroup *get_cgroup(u64 cgroup_id)
 	cg = bpf_map_lookup_elem(&seep_cgroups, &cgroup_id);
 	if (cg)
 		return cg;
-	if (bpf_map_update_elem(&seep_cgroups, &cgroup_id, &fresh, BPF_NOEXIST))
+	bpf_map_update_elem(&seep_cgroups, &cgroup_id, &fresh, BPF_NOEXIST);
+	cg = bpf_map_lookup_elem(&seep_cgroups, &cgroup_id);
+	if (!cg) /* not because another CPU was first */
 		count(SEEP_STAT_CGROUP_FULL);
-	return bpf_map_lookup_elem(&seep_cgroups, &cgroup_id);
+	return cg;
 }
 
 /*
@@ -245,7 +247,7 @@ static __always_inline bool has_moved(struct mm_struct *mm, u32 member, s64 valu
 }
 
 SEC("tp_btf/rss_stat")
-int seep_rss_btf(u64 *ctx)
+int seep_rss(u64 *ctx)
 {
 	struct mm_struct *mm = (void *)ctx[0];
 	u32 member = ctx[1];
@@ -273,39 +275,6 @@ int seep_rss_btf(u64 *ctx)
 	} else {
 		value = event_count_btf(ctx);
 	}
-	if (!has_moved(mm, member, value))
-		return 0;
-	if (!find_owner_btf(mm, &owner)) {
-		count(SEEP_STAT_NO_OWNER);
-		return 0;
-	}
-	return on_move(&owner, mm, member, value);
-}
-
-/* The same where the verifier knows no types: every load is a helper call. */
-static __always_inline s64 read_count(struct mm_struct *mm, u32 member)
-{
-	switch (member) {
-	case SEEP_MM_FILE:
-		return mm_batched_count(mm, SEEP_MM_FILE);
-	case SEEP_MM_ANON:
-		return mm_batched_count(mm, SEEP_MM_ANON);
-	case SEEP_MM_SWAP:
-		return mm_batched_count(mm, SEEP_MM_SWAP);
-	default:
-		return mm_batched_count(mm, SEEP_MM_SHMEM);
-	}
-}
-
-SEC("raw_tp/rss_stat")
-int seep_rss_raw(struct bpf_raw_tracepoint_args *ctx)
-{
-	struct mm_struct *mm = (void *)ctx->args[0];
-	u32 member = ctx->args[1];
-	struct owner owner;
-	s64 value;
-
-	value = has_percpu_rss() ? read_count(mm, member) : (s64)ctx->args[2];
 	if (!has_moved(mm, member, value))
 		return 0;
 	if (!find_owner(mm, &owner)) {
@@ -632,7 +601,7 @@ int seep_poll(struct bpf_iter__task *ctx)
 	if (has_percpu_rss() && !cpu_cnt)
 		find_cpu_offsets();
 	mm = BPF_CORE_READ(task, mm);
-	owner = mm ? mm_owner_or(mm, task) : NULL;
+	owner = mm ? BPF_CORE_READ(mm, owner) : NULL;
 	leads = BPF_CORE_READ(task, pid) == BPF_CORE_READ(task, tgid);
 	borrows = owner && BPF_CORE_READ(owner, tgid) != BPF_CORE_READ(task, tgid);
 	/* the owner speaks for its process: the leader, or a thread that outlived it */

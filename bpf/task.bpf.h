@@ -35,27 +35,17 @@ static __always_inline u64 task_cgroup_id(struct task_struct *task)
 	return css_set_cgroup_id(BPF_CORE_READ(task, cgroups));
 }
 
-static __always_inline bool has_mm_owner(void)
-{
-	return bpf_core_field_exists(((struct mm_struct *)0)->owner);
-}
-
 /*
  * The task an mm belongs to, whoever is changing it now (kswapd, khugepaged, a debugger,
  * process_vm_writev). NULL while the mm has no owner that runs on it: fork fills the child's
  * mm before the child has it (its task struct still says it is the parent), exec builds the new
  * one, exit tears down the old one. Those are accounted by the lifecycle events instead.
- * Kernels without CONFIG_MEMCG have no owner: there only the task itself is believed, and
- * foreign changes wait for the poll.
+ * Kernels without CONFIG_MEMCG have neither owners nor memory cgroups, and refuse the programs.
  */
 static __always_inline struct task_struct *mm_owner(struct mm_struct *mm)
 {
-	struct task_struct *owner;
+	struct task_struct *owner = BPF_CORE_READ(mm, owner);
 
-	if (has_mm_owner())
-		owner = BPF_CORE_READ(mm, owner);
-	else
-		owner = (void *)bpf_get_current_task();
 	if (!owner || BPF_CORE_READ(owner, mm) != mm)
 		return NULL;
 	return owner;
@@ -68,29 +58,14 @@ struct owner {
 	struct seep_task_id id;
 };
 
+/*
+ * As mm_owner(), of an mm that the verifier knows: plain loads in place of 6 helper calls, each of
+ * which costs as much as the rest of an event.
+ */
 static __always_inline bool find_owner(struct mm_struct *mm, struct owner *ret_owner)
 {
-	struct task_struct *task = mm_owner(mm);
+	struct task_struct *task = mm->owner;
 
-	if (!task)
-		return false;
-	ret_owner->task = task;
-	ret_owner->css_set = BPF_CORE_READ(task, cgroups);
-	task_id(task, &ret_owner->id);
-	return true;
-}
-
-/*
- * The same for programs whose mm the verifier knows: plain loads in place of 6 helper calls, each
- * of which costs as much as the rest of an event.
- */
-static __always_inline bool find_owner_btf(struct mm_struct *mm, struct owner *ret_owner)
-{
-	struct task_struct *task;
-
-	if (!has_mm_owner())
-		return find_owner(mm, ret_owner);
-	task = mm->owner;
 	if (!task || task->mm != mm)
 		return false;
 	ret_owner->task = task;
@@ -99,15 +74,6 @@ static __always_inline bool find_owner_btf(struct mm_struct *mm, struct owner *r
 	ret_owner->id.start_ns = task->group_leader->start_boottime;
 	ret_owner->id.pad = 0;
 	return true;
-}
-
-/* As the poll needs it: without mm->owner, the leader stands for its process. */
-static __always_inline struct task_struct *mm_owner_or(struct mm_struct *mm,
-						       struct task_struct *task)
-{
-	if (has_mm_owner())
-		return BPF_CORE_READ(mm, owner);
-	return BPF_CORE_READ(task, group_leader);
 }
 
 static __always_inline void mm_read_batched(struct mm_struct *mm, s64 count[SEEP_MM_CNT])

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # deps.sh - install what building and testing seep needs and this machine lacks:
-# deps.sh [build|peers|k8s|lint]
+# deps.sh [build|peers|k8s|vm|arm64|lint]
 #
 # With `build` only what building needs, as in an image. With `peers` also the servers and programs
-# that seep is tested beside, with `k8s` what `make test-k8s` needs, with `lint` the tools of `make
-# lint`; they are not for a machine that only runs seep, and tests whose peer is missing are skipped.
-# Services are not started.
+# that seep is tested beside, with `k8s` what `make test-k8s` needs, with `vm` what `make test-vm`
+# boots other kernels with, with `arm64` the cross compiler and emulators of `make test-arm64`, with
+# `lint` the tools of `make lint`; they are not for a machine that only runs seep, and tests whose
+# peer is missing are skipped. Services are not started.
 #
 # Debian 12 and 13, Ubuntu 24.04. Nothing is done, said or downloaded when nothing is missing, and
 # only then root is not needed. Debian 12's libbpf and bpftool are too old: there they come from
@@ -24,7 +25,7 @@ BUILD="gcc g++ libc6-dev make clang llvm pkgconf zlib1g-dev libjansson-dev libsq
 	libcurl4-openssl-dev ca-certificates"
 BPF="bpftool libbpf-dev libelf-dev libdw-dev"
 TEST="libcmocka-dev python3 python3-flask procps curl util-linux xz-utils
-	libjemalloc2 libgoogle-perftools-dev libmimalloc-dev musl-tools"
+	libjemalloc-dev libgoogle-perftools-dev libmimalloc-dev musl-tools"
 
 PEERS="libclang-rt-dev prometheus prometheus-alertmanager sqlite3 redis-server memcached nginx heaptrack
 	podman runc conmon debootstrap busybox-static golang-go python3-yaml dpkg-dev systemd
@@ -32,6 +33,8 @@ PEERS="libclang-rt-dev prometheus prometheus-alertmanager sqlite3 redis-server m
 K8S="golang-1.19-go golang-github-modern-go-reflect2-dev etcd-server containerd runc podman
 	debootstrap busybox-static containernetworking-plugins iproute2 openssl"
 LINT="clang-tidy cppcheck shellcheck"
+VM="qemu-system-x86 qemu-system-common busybox-static e2fsprogs"
+ARM64="gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user-static qemu-system-arm"
 
 say() { echo "deps: $*" >&2; }
 die() { say "$@"; exit 1; }
@@ -126,6 +129,8 @@ wanted() {
 	[ "$1" != peers ] || missing $PEERS
 	[ "$1" != k8s ] || { missing $K8S; missing_kubectl; }
 	[ "$1" != lint ] || missing $LINT
+	[ "$1" != vm ] || missing $VM
+	[ "$1" != arm64 ] || missing $ARM64
 }
 
 # shellcheck disable=SC2086

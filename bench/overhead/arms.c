@@ -23,7 +23,6 @@ struct arm {
 static const char *const names[] = {
 	[ARM_OFF] = "off",
 	[ARM_SEEP] = "seep (tp_btf)",
-	[ARM_SEEP_RAW] = "seep (raw_tp fallback)",
 	[ARM_EMPTY] = "floor: tp_btf, empty program",
 	[ARM_NAIVE] = "peer: tp_btf + hash update",
 	[ARM_CLASSIC_EMPTY] = "peer: tracepoint, empty program",
@@ -63,13 +62,13 @@ static int watch_growth(struct arm *arm, pid_t pid, char *why, size_t why_cap)
 
 int arm__on(enum arm_id id, pid_t pid, struct arm **ret_arm, char *why, size_t why_cap)
 {
-	const struct rss_probe_cfg cfg = {.no_tp_btf = id == ARM_SEEP_RAW};
+	const struct rss_probe_cfg cfg = {0};
 	struct arm *arm = calloc(1, sizeof(*arm));
 	int err = 0;
 
 	if (!arm)
 		return -ENOMEM;
-	if (id == ARM_SEEP || id == ARM_SEEP_RAW) {
+	if (id == ARM_SEEP) {
 		err = rss_probe__new(&cfg, &arm->probe, why, why_cap);
 	} else if (id == ARM_GROWTH || id == ARM_GROWTH_OTHER) {
 		err = watch_growth(arm, id == ARM_GROWTH ? pid : getppid(), why, why_cap);

@@ -9,7 +9,6 @@
 enum arm_id {
 	ARM_OFF,
 	ARM_SEEP,	   /* bpf/rss.bpf.c by tp_btf */
-	ARM_SEEP_RAW,	   /* the same by its raw_tp fallback */
 	ARM_EMPTY,	   /* tp_btf, a program that does nothing: the floor */
 	ARM_NAIVE,	   /* tp_btf, one hash update an event */
 	ARM_CLASSIC_EMPTY, /* the classic tracepoint, a program that does nothing */

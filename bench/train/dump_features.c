@@ -17,7 +17,6 @@
 
 #define WINDOW_S 21600.
 #define HOUR 3600.
-#define MIN_BUCKETS 18
 
 struct series {
 	char name[48];
@@ -72,15 +71,18 @@ static float label_of(const struct series *s, const struct row *rows, int i, dou
 
 static void dump_judgement(struct detector *d, FILE *out, const float head[6])
 {
+	struct assessment a;
 	struct features fs;
 	struct view v;
 
 	if (d->last_s < 0)
 		return;
 	lay_out(d, &v);
-	runs__join(&v);
-	if (v.joined < MIN_BUCKETS)
+	assess__view(&v, &a);
+	if (!a.known) /* too little, or flat: nobody asks for its score */
 		return;
+	lay_out(d, &v);
+	runs__join(&v);
 	feature__extract(&v, &fs);
 	fwrite(head, sizeof(float), 6, out);
 	fwrite(fs.f, sizeof(float), F_CNT, out);
@@ -90,7 +92,7 @@ static void dump_series(const struct series *s, const struct row *rows, int id, 
 			FILE *out)
 {
 	struct detector *d = detector__new(WINDOW_S);
-	double rate = leak_rate(s, rows), next = rows[0].t_s + WINDOW_S / 24;
+	double rate = leak_rate(s, rows), next = rows[0].t_s + step_s;
 	int material = s->leak && rate >= 1048576 && rate >= .0012 * rows[0].bytes;
 	int i;
 
@@ -106,9 +108,7 @@ static void dump_series(const struct series *s, const struct row *rows, int id, 
 		detector__push(d, &p);
 		if (r->t_s < next && i < s->n - 1)
 			continue;
-		next += step_s;
-		if (next < r->t_s)
-			next = r->t_s + step_s;
+		next += step_s * (floor((r->t_s - next) / step_s) + 1);
 		dump_judgement(d, out, head);
 	}
 	detector__free(d);

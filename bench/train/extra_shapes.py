@@ -85,8 +85,26 @@ def crowd(r, t, dt):
     return np.minimum(y, top + 0.1 * (y - top))
 
 
-HEALTHY = 'noise wander wander2 warmexp warmlog cache sawtooth daily dailynoload step steps upsteps batch batches lateret thp frag missing rewarm drift shrink loadramp loadnoise hugeteeth crowd'.split()
-LEAKY = 'linear slow stairs accel sawleak dailyleak dailyleaknl deploy restarts oom late quant wandleak perreq fast warmleak gaps sawslow crowdleak'.split()
+def week(r, t, dt):
+    """A virtual machine of people who work by day: hours, weekends, back-ups, a rough estimate."""
+    hour, day = (t + r.uniform(0, 24)) % 24, (t + r.uniform(0, 168)) // 24 % 7
+    up, down = r.uniform(6, 9), r.uniform(15, 20)
+    busy = 1 / (1 + np.exp(-(hour - up) / lu(r, 0.1, 1))) / (1 + np.exp((hour - down) / lu(r, 0.1, 1)))
+    if r.rand() < 0.4:
+        busy *= 1 - lu(r, 0.05, 0.5) * np.exp(-((hour - 12.5) ** 2))
+    busy *= np.where(day < 5, 1, r.uniform(0, 0.5)) * (1 + 0.1 * ou(r, len(t), dt, 12))
+    y = lu(r, 0.05, 4) * smooth(busy, dt, lu(r, 0.05, 2))
+    if r.rand() < 0.5:
+        y = y + lu(r, 0.05, 2) * ((hour - r.uniform(0, 24)) % 24 < lu(r, 0.1, 3))
+    if r.rand() < 0.4:
+        y = y + lu(r, 0.05, 1) * ((day == r.randint(7)) & (hour < lu(r, 1, 8)))
+    y = (1 + y) * np.exp(lu(r, 0.01, 0.3) * ou(r, len(t), dt, lu(r, 0.05, 3)))
+    y *= np.exp(lu(r, 0.003, 0.1) * ou(r, len(t), dt, lu(r, 8, 72)))
+    return y * np.exp(lu(r, 0.003, 0.1) * r.randn(len(t))), busy
+
+
+HEALTHY = 'noise wander wander2 warmexp warmlog cache sawtooth daily dailynoload step steps upsteps batch batches lateret thp frag missing rewarm drift shrink loadramp loadnoise hugeteeth crowd week'.split()
+LEAKY = 'linear slow stairs accel sawleak dailyleak dailyleaknl deploy restarts oom late quant wandleak perreq fast warmleak gaps sawslow crowdleak weekleak'.split()
 
 
 def gen(r, shape):
@@ -95,6 +113,8 @@ def gen(r, shape):
     H = r.uniform(12, 30)
     if dt_s < 30:
         H = r.uniform(8, 16)
+    if shape in ('week', 'weekleak'):
+        dt_s, H = float(r.choice([300, 300, 300, 600])), r.uniform(24, 220)
     n = int(H * 3600 / dt_s)
     t = np.arange(n) * dt_s / 3600
     dt = dt_s / 3600
@@ -212,6 +232,12 @@ def gen(r, shape):
     elif shape in ('crowd', 'crowdleak'):
         base = L * (1 + crowd(r, t, dt))
         q = L / 100 * r.uniform(0.8, 1.2) if r.rand() < 0.6 else q
+    elif shape in ('week', 'weekleak'):
+        ratio, busy = week(r, t, dt)
+        base, noise = L * ratio, 0
+        load = np.full(n, np.nan)
+        if r.rand() < 0.5:
+            load = np.maximum(busy + 0.05 + lu(r, 0.02, 0.3) * r.randn(n), 0) * lu(r, 1, 1e4)
     elif shape == 'shrink':
         base = base + L * lu(r, 0.02, 0.5) * (1 - t / H)
     if leaky:
@@ -281,6 +307,13 @@ def gen(r, shape):
             rate = max(lu(r, 0.005, 0.08) * L, 1.4 * MB)
             leak = rate * u
             if r.rand() < 0.3:
+                gap = lu(r, 0.1, 1)
+                k = np.cumsum(r.rand(n) < dt / gap) * 1.0
+                leak = rate * gap * np.maximum(k - np.interp(on, t, k), 0)
+        if shape == 'weekleak':
+            rate = max(lu(r, 0.005, 0.08) * np.median(base), 1.4 * MB)
+            leak = rate * u
+            if r.rand() < 0.4:
                 gap = lu(r, 0.1, 1)
                 k = np.cumsum(r.rand(n) < dt / gap) * 1.0
                 leak = rate * gap * np.maximum(k - np.interp(on, t, k), 0)

@@ -22,6 +22,7 @@ series() { # everything to learn from, in the layout of series.py
 	"$scratch/gen_series" 3 1 500 "$scratch/wide.bin"
 	"$python" "$here/extra_shapes.py" 1 40 "$scratch/extra.bin"
 	"$python" "$here/extra_shapes.py" 2 160 "$scratch/crowd.bin" crowd crowdleak
+	"$python" "$here/extra_shapes.py" 2 120 "$scratch/week.bin" week weekleak
 	for set in machines pods; do
 		"$python" "$here/series.py" "$recordings/$set.csv.gz" "$recordings/$set.labels.json" \
 			"$scratch/$set.bin" "$scratch/${set}_report.bin"

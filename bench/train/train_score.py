@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 WEIGHTS = {'machines': 4, 'machines_copies': 2, 'pods': 5, 'pods_copies': 2.5, 'gen': 1.5,
-           'wide': .7, 'extra': 1, 'crowd': 1.5}
+           'wide': .7, 'extra': 1, 'crowd': 1.5, 'week': .7}
 TREES, LEAVES, RATE = 300, 8, .08
 
 # In the order of feature.h; + may only raise the score, - only lower it.
@@ -27,7 +27,10 @@ FEATURES = ([f + '.' + x for f in FITS for x in OF_FIT] + ['age', 'lift'] + PAST
             'load_known load_keep+ load_r2- load_rest+ wobble run_age run_late runs'.split() +
             ['step_low+'] * 5 + ['step_high'] * 5 +
             'r2_window+ r2_run+ floor_r2_window+ floor_r2_run+ long+ over_step_window+'.split() +
-            'over_step_run+ cross'.split())
+            'over_step_run+ cross'.split() +
+            'days day_low+ day_mean+ day_high days_low+ days_mean+ days_high'.split() +
+            'week_record+ week_record_z+ week_mean_record+'.split() +
+            ['week_' + x for x in OF_FIT + OF_FIT])
 
 
 def signs():
@@ -85,6 +88,7 @@ if __name__ == '__main__':
     x, y, w = gather(sys.argv[1])
     model = HistGradientBoostingClassifier(
         max_iter=TREES, max_leaf_nodes=LEAVES, learning_rate=RATE, monotonic_cst=signs(),
-        min_samples_leaf=100, l2_regularization=20, max_bins=128, random_state=0)
+        min_samples_leaf=100, l2_regularization=20, max_bins=128, random_state=0,
+        early_stopping=False)
     model.fit(x, y, sample_weight=w)
     print_table(model, len(y))

@@ -105,6 +105,12 @@ struct seep_stack {
 	/* followed by stack_bytes of stack; records come in a few fixed sizes */
 };
 
+/* A process that the target forked: value of the queue seep_children. */
+struct seep_child {
+	__u32 tgid;
+	__u32 is_copy; /* has memory of its own, breakpoints included; 0: vfork */
+};
+
 /* Index of the per-CPU array seep_astats. */
 enum seep_alloc_stat {
 	SEEP_ALLOC_STAT_HITS,          /* probe hits of the target */
@@ -122,6 +128,7 @@ enum seep_alloc_stat {
 	SEEP_ALLOC_STAT_BUSY,          /* a table could not be changed, though tried again */
 	SEEP_ALLOC_STAT_SLOT_FULL,     /* entry seen, return not followed */
 	SEEP_ALLOC_STAT_NO_RESULT,     /* operator new that was not seen to return: it threw */
+	SEEP_ALLOC_STAT_NO_RETURN,     /* a return probe could have done harm: not followed */
 	SEEP_ALLOC_STAT_MISSED_FREE,   /* address came again while still live: its free was missed */
 	SEEP_ALLOC_STAT_FAILED,        /* allocation returned NULL or an error */
 	SEEP_ALLOC_STAT_BAD_STACK,     /* no stack byte could be read */

@@ -109,6 +109,10 @@ SITE = {
     "age_cohorts": [(int, int)], "allocator": str, "samples": int, "frames": [FRAME],
 }
 
+OBJECTS_ROW = {
+    "type": Maybe(str), "class": bool, "objects": int, "bytes": int, "added_objects": Maybe(int),
+    "added_bytes": Maybe(int),
+}
 INCIDENT = {
     "schema": OneOf("seep.incident/1"), "id": str, "state": OneOf("open", "closed"),
     "kind": OneOf("leak", "memory-error"), "severity": OneOf("info", "warning", "critical"),
@@ -116,6 +120,7 @@ INCIDENT = {
     "opened_s": int, "started_s": Maybe(int), "closed_s": Maybe(int), "duration_s": int,
     "verdict": {**VERDICT, "verdict": Maybe(STATE)},  # of a memory error there is none
     "sites": [SITE], "top": [TOP_ROW], "history": HISTORY,
+    "objects": Maybe({"runtime": str, "span_s": float, "types": [OBJECTS_ROW]}),
     "explanation": str, "related": [str], "not_seen": [str],
 }
 
@@ -149,7 +154,7 @@ HEAP = {
     "schema": OneOf("seep.heap/1"), "pid": int, "comm": str, "runtime": str, "at_s": int, "span_s": Maybe(float),
     "anon_bytes": Maybe(int), "blocks": int, "block_bytes": int, "free_bytes": int, "scanned_bytes": int,
     "took_ns": int, "not_seen": [str],
-    "types": [{"type": Maybe(str), "objects": int, "bytes": int, "added_objects": Maybe(int), "added_bytes": Maybe(int)}],
+    "types": [OBJECTS_ROW],
 }
 SHAPES = {
     "top": TOP, "leaks": LEAKS, "incident": INCIDENT, "replay": REPLAY, "status": STATUS,

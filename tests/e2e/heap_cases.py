@@ -52,6 +52,8 @@ def check_exact(interpreter, version):
     expect(seen["runtime"] == f"CPython {version}", seen["runtime"])
     for name, count in EXACT.items():
         expect(row(seen, name)["objects"] == count, f"{row(seen, name)['objects']} of {name} instead of {count}")
+        expect(row(seen, name)["class"], f"{name} is no class")
+    expect(not row(seen, "str")["class"], "str is a class of the program")
     strings = row(seen, "str")["objects"]
     expect(20011 < strings < 40000, f"{strings} strings")
     expect(row(seen, "Slotted")["bytes"] % 10007 == 0, "blocks of one type differ in size")

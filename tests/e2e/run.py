@@ -10,11 +10,14 @@ leaks       programs.cases: the leaks, and only they, become incidents
 metrics     metrics_cases.py: a leak becomes an alert in real Prometheus and Alertmanager
 notify      notify_cases.py: an incident reaches a webhook, Alertmanager and a command
 peers       peer_cases.py: `seep trace` on servers and tools from Debian, which do not notice
+targets     target_cases.py: `seep trace` of programs that do odd things, of families, beside debuggers
 pods        pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, which workload
 story       story_cases.py: a leak and an OOM kill from the beginning to the history
 page        page_cases.py: the web page in a real browser
 heap        heap_cases.py: `seep heap` counts the objects of real interpreters
 deploy      deploy_cases.py: manifests, chart, plugin, unit and package
+floods      flood_cases.py: more processes, cgroups and clients than there is room for
+hostile     hostile_cases.py: containers whose files, links and names are traps
 containers  container_cases.py: the image is built and runs with few permissions
 hardening   hardening_cases.py: the binary was compiled and linked to resist
 
@@ -33,8 +36,10 @@ import agent_cases
 import cli_cases
 import container_cases
 import deploy_cases
+import flood_cases
 import hardening_cases
 import heap_cases
+import hostile_cases
 import leak_cases
 import metrics_cases
 import notify_cases
@@ -42,14 +47,15 @@ import page_cases
 import peer_cases
 import pod_cases
 import story_cases
+import target_cases
 import trace_cases
 from harness import SEEP, Agent, Results, Tally, scratch_directory, told
 
 SHARED = ("cli", "agent", "trace", "leaks")
-AFTER = {  # the longest first
+AFTER = {  # the longest first; floods last, because they disturb the others
     "containers": container_cases, "pods": pod_cases, "story": story_cases, "page": page_cases, "notify": notify_cases,
-    "peers": peer_cases, "metrics": metrics_cases, "deploy": deploy_cases, "heap": heap_cases,
-    "hardening": hardening_cases,
+    "targets": target_cases, "hostile": hostile_cases, "peers": peer_cases, "metrics": metrics_cases,
+    "deploy": deploy_cases, "heap": heap_cases, "hardening": hardening_cases, "floods": flood_cases,
 }
 GROUPS = (*SHARED, *AFTER)
 LANES = 2

@@ -23,11 +23,11 @@ static int read_memory(void *ctx, uint64_t address, void *ret_bytes, size_t len)
 	return 0;
 }
 
-static int see(void *ctx, const char *name, uint64_t objects, uint64_t bytes)
+static int see(void *ctx, const struct python_type *t)
 {
-	if (name && strlen(name) >= 120)
+	if (t->name && strlen(t->name) >= 120)
 		abort();
-	*(uint64_t *)ctx += bytes;
+	*(uint64_t *)ctx += t->bytes;
 	return 0;
 }
 

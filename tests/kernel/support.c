@@ -525,9 +525,14 @@ void assert_proc_says(uint64_t exact_bytes, uint64_t proc_bytes, int pages_a_fau
 	assert_in_range(proc_bytes + off, exact_bytes, exact_bytes + 2 * off);
 }
 
+int is_slow(void)
+{
+	return !!getenv("SEEP_SLOW");
+}
+
 size_t fewer_if_slow(size_t cnt)
 {
-	return getenv("SEEP_SLOW") ? cnt / 8 : cnt;
+	return is_slow() ? cnt / 8 : cnt;
 }
 
 /* ---- memory cgroups ---------------------------------------------------------------------- */

@@ -120,7 +120,9 @@ int64_t batch_bound(void); /* of one thread */
  */
 void assert_proc_says(uint64_t exact_bytes, uint64_t proc_bytes, int pages_a_fault);
 
-/* Repetitions that prove no more than a part of them on an emulated machine ($SEEP_SLOW). */
+/* On an emulated machine? ($SEEP_SLOW) */
+int is_slow(void);
+/* Repetitions that prove no more than a part of them there. */
 size_t fewer_if_slow(size_t cnt);
 
 #define WATCH_OR_SKIP(w, cfg)          \

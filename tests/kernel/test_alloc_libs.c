@@ -115,6 +115,14 @@ static void run(struct subject *s, struct trace *t, const struct variant *v)
 {
 	struct alloc_probe_cfg cfg = {.no_session = v->is_perf, .no_multi = v->is_perf};
 
+	if (v->is_perf && !strcmp(trace__newest_way(), "perf")) {
+		print_message("[   SKIP   ] the newest way that this kernel has is perf\n");
+		skip();
+	}
+	if (v->is_perf && is_slow()) {
+		print_message("[   SKIP   ] tested where it is the newest way (SEEP_SLOW)\n");
+		skip();
+	}
 	subject__start(s, v);
 	if (!trace__start(t, s->pid, &cfg)) {
 		subject__finish(s);
@@ -191,6 +199,27 @@ static void counts_every_new(void **state)
 	subject__finish(&s);
 }
 
+/* jemalloc's own functions, under its own names or prefixed. */
+static void counts_every_mallocx(void **state)
+{
+	static const uint64_t sizes[] = {211, 809, 4099};
+	struct subject s;
+	struct trace t;
+	size_t i;
+
+	run(&s, &t, *state);
+	assert_string_equal(alloc_probe__allocator(t.probe), "jemalloc");
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (trace__of(&t, sizes[i]).cnt != THREADS * SHARE)
+			fail_msg("%u blocks of %u bytes", (unsigned)trace__of(&t, sizes[i]).cnt,
+				 (unsigned)sizes[i]);
+	assert_int_equal(trace__of(&t, 17).cnt + trace__of(&t, 307).cnt + trace__of(&t, 401).cnt, 0);
+	assert_in_range(t.live_cnt, THREADS * SHARE * 3, THREADS * (SHARE * 3 + 2) + 2);
+	trace__assert_sound(&t);
+	trace__stop(&t);
+	subject__finish(&s);
+}
+
 #define SUBJECT(way, name, ...)                                                                    \
 	(void *)&(struct variant){.allocator = name, .is_perf = way, __VA_ARGS__}
 #define VARIANT(f, name, workload_, preload_)                                                      \
@@ -217,6 +246,10 @@ int main(void)
 		VARIANT(counts_every_block, "musl", "alloc_exact-musl-shared", NULL),
 		VARIANT(counts_every_block, "jemalloc", "alloc_exact", "libjemalloc.so.2"),
 		PERF(counts_every_block, "jemalloc", "alloc_exact", "libjemalloc.so.2"),
+		VARIANT(counts_every_block, "jemalloc", "alloc_exact-jemalloc", NULL),
+		VARIANT(counts_every_block, "jemalloc", "alloc_exact-je", NULL),
+		VARIANT(counts_every_mallocx, "jemalloc", "alloc_mallocx-jemalloc", NULL),
+		VARIANT(counts_every_mallocx, "jemalloc", "alloc_mallocx-je", NULL),
 		VARIANT(counts_every_block, "tcmalloc", "alloc_exact", "libtcmalloc_minimal.so.4"),
 		PERF(counts_every_block, "tcmalloc", "alloc_exact", "libtcmalloc_minimal.so.4"),
 		VARIANT(counts_every_block, "mimalloc", "alloc_exact", "libmimalloc.so"),

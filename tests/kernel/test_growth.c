@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "drill/growth.h"
-#include "probe/growth_probe.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -300,41 +299,6 @@ static void threads_share_one_mark(void **state)
 	child__finish(&c);
 }
 
-/* ---- kernels without tp_btf -------------------------------------------------------------- */
-
-static void ignore_stack(void *ctx, const struct seep_stack *stack, const void *bytes)
-{
-}
-
-static void add_step(void *ctx, const struct seep_growth_step *step)
-{
-	*(uint64_t *)ctx += step->to_bytes - step->from_bytes;
-}
-
-static void raw_tracepoints_see_the_same(void **state)
-{
-	struct growth_probe_cfg cfg = {.gap_ns = 1, .no_tp_btf = 1};
-	struct growth_probe *p;
-	uint64_t grown = 0;
-	struct child c;
-	char why[256];
-
-	child__start(&c, grow_by_two, NULL);
-	cfg.pid = c.pid;
-	if (growth_probe__new(&cfg, &p, why, sizeof(why))) {
-		print_message("[   SKIP   ] cannot watch growth here: %s\n", why);
-		child__finish(&c);
-		skip();
-	}
-	assert_int_equal(growth_probe__attach(p), 0);
-	child__step(&c);
-	assert_int_equal(growth_probe__drain(p, ignore_stack, add_step, &grown), 0);
-	assert_true(grown <= (128 + 1) * MIB + batch_bound() * page_size());
-	assert_true(grown >= (128 - 1) * MIB - batch_bound() * page_size());
-	growth_probe__free(p);
-	child__finish(&c);
-}
-
 /* ---- limits ------------------------------------------------------------------------------ */
 
 static void grow_fast(struct turn *t, void *arg)
@@ -438,7 +402,6 @@ int main(void)
 		cmocka_unit_test(churn_is_charged_no_more_than_growth),
 		cmocka_unit_test(unwinds_through_libraries),
 		cmocka_unit_test(threads_share_one_mark),
-		cmocka_unit_test(raw_tracepoints_see_the_same),
 		cmocka_unit_test(leaves_who_pays_too_much),
 		cmocka_unit_test(exec_voids_what_was_seen),
 		cmocka_unit_test(tells_when_it_is_gone),

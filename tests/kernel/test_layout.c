@@ -139,6 +139,11 @@ static const struct member total[] = {
 	MEMBER(seep_total, count_x256),
 };
 
+static const struct member child[] = {
+	MEMBER(seep_child, tgid),
+	MEMBER(seep_child, is_copy),
+};
+
 static const struct member stack[] = {
 	MEMBER(seep_stack, stack_id), MEMBER(seep_stack, regs),	       MEMBER(seep_stack, tgid),
 	MEMBER(seep_stack, tid),      MEMBER(seep_stack, stack_bytes), MEMBER(seep_stack, kind),
@@ -158,6 +163,7 @@ static const struct layout layouts[] = {
 	LAYOUT(ALLOC, seep_text, text),		LAYOUT(ALLOC, seep_regs, regs),
 	LAYOUT(ALLOC, seep_live_key, live_key), LAYOUT(ALLOC, seep_live, live),
 	LAYOUT(ALLOC, seep_total, total),	LAYOUT(ALLOC, seep_stack, stack),
+	LAYOUT(ALLOC, seep_child, child),
 	LAYOUT(GROWTH, seep_growth_step, step), LAYOUT(GROWTH, seep_stack, stack),
 	LAYOUT(GROWTH, seep_regs, regs),	LAYOUT(GROWTH, seep_span, span),
 };

@@ -10,12 +10,9 @@
 
 static const struct rss_probe_cfg option_sets[] = {
 	{0},
-	{.no_tp_btf = 1},
 	{.count_events = 1},
-	{.no_tp_btf = 1, .count_events = 1},
 	{.max_procs = 1, .max_cgroups = 1, .ring_bytes = 4096},
 	{.max_procs = 200000, .max_cgroups = 50000, .ring_bytes = 8 << 20},
-	{.no_tp_btf = 1, .max_procs = 1, .max_cgroups = 1, .ring_bytes = 4096},
 };
 
 #define OPTION_SETS (sizeof(option_sets) / sizeof(option_sets[0]))
@@ -29,8 +26,6 @@ static void test_every_option_set_loads(void **state)
 	for (i = 0; i < OPTION_SETS; i++) {
 		cfg = &option_sets[i];
 		WATCH_OR_SKIP(w, cfg);
-		if (cfg->no_tp_btf)
-			assert_string_equal(rss_probe__kind(watch__probe(w)), "raw_tp");
 		watch__poll(w);
 		watch__get(w, getpid());
 		watch__free(w);

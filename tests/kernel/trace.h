@@ -12,8 +12,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <bpf/btf.h>
 
 #include "probe/alloc_probe.h"
+#include "probe/feat.h"
 
 #define TRACE_SIZES 512
 
@@ -32,6 +34,32 @@ struct trace {
 	uint64_t last_bytes;
 	uint64_t stats[SEEP_ALLOC_STAT_CNT];
 };
+
+static inline int trace__has_sessions(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_type *t;
+	int id, i, found = 0;
+
+	id = btf ? btf__find_by_name_kind(btf, "bpf_attach_type", BTF_KIND_ENUM) : -1;
+	t = id > 0 ? btf__type_by_id(btf, id) : NULL;
+	for (i = 0; t && i < btf_vlen(t); i++)
+		found |= !strcmp(btf__name_by_offset(btf, btf_enum(t)[i].name_off),
+				 "BPF_TRACE_UPROBE_SESSION");
+	btf__free(btf);
+	return found;
+}
+
+/* How this kernel's allocators are probed unless another way is asked for. */
+static inline const char *trace__newest_way(void)
+{
+	static const char *way; /* asked for once: it takes seconds on an emulated machine */
+
+	if (!way)
+		way = trace__has_sessions() ? "session" :
+		      feat__has_uprobe_multi() ? "multi" : "perf";
+	return way;
+}
 
 /* 0 after saying why where this machine, or this user, cannot. */
 static inline int trace__start(struct trace *t, pid_t pid, const struct alloc_probe_cfg *wanted)

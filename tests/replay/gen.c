@@ -29,6 +29,7 @@ static const struct option options[] = {
 	{"shape", required_argument, NULL, 'S'},
 	{"split", required_argument, NULL, 'p'},
 	{"strangers", no_argument, NULL, 'x'},
+	{"guests", no_argument, NULL, 'g'},
 	{"wide", no_argument, NULL, 'w'},
 	{"days", required_argument, NULL, 'd'},
 	{"output", required_argument, NULL, 'o'},
@@ -44,9 +45,10 @@ static void usage(FILE *f)
 		   "  --seed N          default 1\n"
 		   "  --count N         how many series, default 100\n"
 		   "  --first N         index of the first one, default 0\n"
-		   "  --shape NAME      one shape only (see --list); after --strangers\n"
+		   "  --shape NAME      one shape only (see --list); after --strangers, --guests\n"
 		   "  --split NAME      tune (default) or report: disjoint random streams\n"
 		   "  --strangers       programs simulated by mechanism: never tune on these\n"
+		   "  --guests          machines and pods with leaks added: never learn from these\n"
 		   "  --wide            nuisances from outside the tuned ranges\n"
 		   "  --days D          length of each series; default: drawn, 1 to 7\n"
 		   "  --list            names of the shapes, and which of them leak\n");
@@ -90,6 +92,9 @@ static int parse_args(int argc, char **argv, struct args *a)
 			break;
 		case 'x':
 			a->opts.set = &strangers;
+			break;
+		case 'g':
+			a->opts.set = &guests;
 			break;
 		case 'w':
 			a->opts.wide = true;

@@ -67,7 +67,7 @@ need_gen()
 	[ -x "$GEN" ] && return 0
 	GEN=$tmp/gen
 	$CC -std=c11 -D_GNU_SOURCE -O2 -o "$GEN" "$here/gen.c" "$here"/shapes*.c \
-		"$here/strangers.c" -lz -lm
+		"$here/strangers.c" "$here/guests.c" -lz -lm
 }
 
 # 0 when `seep replay` can be used.

@@ -4,7 +4,7 @@
  *
  * A series is a sum of layers over its sample times: a base, one or two layers that make the
  * shape, noise; then nuisances (quantisation, lost samples, restarts, a load column, a limit) that
- * every shape gets. The shapes themselves are in shapes_leaky.c, shapes_healthy.c, strangers.c.
+ * every shape gets. The shapes themselves are in shapes_leaky.c, shapes_healthy.c, strangers.c, guests.c.
  */
 #include <errno.h>
 #include <math.h>
@@ -67,15 +67,19 @@ static const struct shape *draw_kind(struct gen *g, const struct shape_opts *o)
 	return shape_at(o->set, i);
 }
 
-static void draw_times(struct gen *g, double days)
+static void draw_times(struct gen *g, const struct shape *shape, double days)
 {
 	static const double tuned[] = {5, 10, 15, 30, 60, 60, 120, 300};
 	static const double wide[] = {2, 3, 400, 600};
 	static const double spans[] = {1, 1, 1, 1, 1, 1, 1.5, 2, 2, 3};
 
 	g->interval = g->wide ? wide[gen__pick(g, 4)] : tuned[gen__pick(g, 8)];
+	if (shape->traits & SHAPE_WEEK)
+		g->interval = 300;
 	if (days > 0)
 		g->span = days * DAY;
+	else if (shape->traits & SHAPE_WEEK)
+		g->span = gen__uni(g, 3, 9) * DAY;
 	else if (g->interval >= 60 && gen__chance(g, .08))
 		g->span = 7 * DAY;
 	else
@@ -324,7 +328,7 @@ int shapes__generate(const struct shape_opts *opts, uint64_t index, struct shape
 	shape = draw_kind(&g, opts);
 	draw_level(&g);
 	draw_quant(&g);
-	draw_times(&g, opts->days);
+	draw_times(&g, shape, opts->days);
 	err = gen_alloc(&g);
 	if (err)
 		goto out;

@@ -17,6 +17,8 @@ struct shape_set;
 
 /* strangers.c: programs simulated by their mechanism. Nothing may be tuned on them. */
 extern const struct shape_set strangers;
+/* guests.c: whole machines and pods as others record them. Nothing is learned from them. */
+extern const struct shape_set guests;
 
 enum shape_split {
 	SPLIT_TUNE,   /* thresholds may be chosen on these */

@@ -69,6 +69,7 @@ enum shape_trait {
 	SHAPE_CALM = 1,	    /* a large process with little noise */
 	SHAPE_OWN_BASE = 2, /* changes the base: called before it is laid */
 	SHAPE_GAPPY = 4,    /* loses many samples */
+	SHAPE_WEEK = 8,	    /* about a week at five minutes */
 };
 
 struct shape {

@@ -159,6 +159,7 @@ static void world__down(struct world *w)
 	struct agent *a = &w->a;
 
 	coroner__free(a);
+	census__free(a);
 	journal__close(a->journal);
 	tracker__free(a->tracker);
 	history__close(a->history);

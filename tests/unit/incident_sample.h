@@ -67,7 +67,7 @@ static inline struct incident *sample_incident(const char *id, const char *key)
 	struct incident *in = incident__new(key);
 	struct memory_error hit = {.kind = ERROR_LIMIT_HIT, .cnt = 7};
 	struct memory_error kill = {.kind = ERROR_OOM_KILL, .cnt = 1};
-	json_t *top, *configuration;
+	json_t *top, *configuration, *objects;
 
 	if (!in)
 		return NULL;
@@ -77,6 +77,11 @@ static inline struct incident *sample_incident(const char *id, const char *key)
 				  "exclude", "comm=cc1", "drill", "on");
 	incident__set_configuration(in, configuration);
 	json_decref(configuration);
+	objects = json_pack("{s:s, s:f, s:[{s:s, s:b, s:i, s:i, s:i, s:i}]}", "runtime", "CPython 3.11",
+			    "span_s", 89., "types", "type", "Basket", "class", 1, "objects", 103,
+			    "bytes", 107, "added_objects", 61, "added_bytes", 67);
+	incident__set_objects(in, objects);
+	json_decref(objects);
 	object.labels = json_pack("{s:s}", "app", "api");
 	strcpy(in->id, id);
 	in->opened_s = T0;

@@ -470,6 +470,43 @@ static void test_eviction(void **state)
 	assert_int_equal(w->a.limbo_cnt, 0);
 }
 
+/* Nobody of equal size pushes another out; who is left out counts into its cgroup, is taken in when
+ * it has grown, and leaves nothing behind when it ends. */
+static void test_the_smallest_are_left_out(void **state)
+{
+	enum { N = 2 * WORLD_MAX_SERIES, LAST = 100 + N - 1 };
+	struct proc_sample s[N];
+	struct world *w = *state;
+	struct store_stats stats;
+	struct who_stats who;
+	unsigned i, round;
+
+	for (i = 0; i < N; i++) {
+		s[i] = sized(100 + i, "web", 4 * MIB);
+		world__proc(w, 100 + i, "web", "/app");
+	}
+	for (round = 0; round < 4; round++)
+		world__tick(w, s, N);
+	store__stats(w->a.store, &stats);
+	assert_int_equal(stats.series, WORLD_MAX_SERIES);
+	assert_true(stats.evicted <= 2); /* by the cgroup and the root, which came after the first */
+	assert_true(w->a.unwatched >= N - WORLD_MAX_SERIES);
+	assert_int_equal(w->a.unwatched + w->a.procs, N);
+	assert_int_equal(world__cgroup_watch(w, "/app")->procs, N);
+	assert_int_equal(world__points(w, world__watch(w, 100)), 4);
+	assert_null(world__watch(w, LAST));
+
+	s[N - 1].anon_bytes = 8 * MIB;
+	world__tick(w, s, N);
+	assert_non_null(world__watch(w, LAST));
+	assert_int_equal(w->a.unwatched + w->a.procs, N);
+
+	world__idle(w, census__grace_s(&w->a) + 2);
+	assert_int_equal(w->a.unwatched, 0);
+	who__stats(w->a.who, &who);
+	assert_int_equal(who.procs, 0);
+}
+
 /* ---- verdicts and incidents -------------------------------------------------------------- */
 
 static void test_leak_becomes_one_incident(void **state)
@@ -659,6 +696,8 @@ int main(void)
 		WORLD_TEST(test_deleted_pod_ends_sooner),
 		WORLD_TEST(test_events),
 		cmocka_unit_test_setup_teardown(test_eviction, world__setup_small,
+						world__teardown),
+		cmocka_unit_test_setup_teardown(test_the_smallest_are_left_out, world__setup_small,
 						world__teardown),
 		WORLD_TEST(test_leak_becomes_one_incident),
 		WORLD_TEST(test_parent_cgroup_is_explained_from_below),

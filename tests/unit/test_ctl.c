@@ -49,8 +49,8 @@ static int handle(void *ctx, const char *cmd, const json_t *request, struct buf 
 	if (!strcmp(cmd, "stats")) {
 		ctl__stats(sv->ctl, &st);
 		buf__printf(body, "{\"clients\":%u,\"requests\":%lu,\"refused\":%lu,"
-			    "\"timed_out\":%lu,\"bad\":%lu}", st.clients, st.requests, st.refused,
-			    st.timed_out, st.bad);
+			    "\"displaced\":%lu,\"timed_out\":%lu,\"bad\":%lu}", st.clients,
+			    st.requests, st.refused, st.displaced, st.timed_out, st.bad);
 	} else if (!strcmp(cmd, "echo")) {
 		buf__puts(body, json_string_value(json_object_get(request, "text")));
 	} else if (!strcmp(cmd, "big")) {
@@ -393,22 +393,48 @@ static void test_answer_beyond_the_bound(void **state)
 	expect_served(sv);
 }
 
-static void test_flood_is_refused_and_passes(void **state)
+/* The newest are heard; those who came before and said nothing made room, and are told so. */
+static void test_a_silent_flood_makes_room(void **state)
 {
 	struct server *sv = *state;
 	int fds[FLOOD], i;
 
 	for (i = 0; i < FLOOD; i++)
 		fds[i] = dial(sv->path);
-	/* those beyond the bound are told so; the others still can ask */
-	for (i = CTL_MAX_CLIENTS; i < FLOOD; i++)
+	for (i = 0; i < FLOOD - CTL_MAX_CLIENTS; i++)
 		expect_error(fds[i], SEEP_EXIT_FAILED, "too many clients");
-	for (i = 0; i < CTL_MAX_CLIENTS; i++) {
+	for (; i < FLOOD; i++) {
 		say(fds[i], "{\"v\":1,\"cmd\":\"echo\",\"text\":\"x\"}\n");
 		expect_body(fds[i], "x", 1);
 	}
-	assert_int_equal(stat_of(sv, "refused"), FLOOD - CTL_MAX_CLIENTS);
+	assert_int_equal(stat_of(sv, "displaced"), FLOOD - CTL_MAX_CLIENTS);
+	assert_int_equal(stat_of(sv, "refused"), 0);
 	assert_int_equal(stat_of(sv, "clients"), 1);
+}
+
+static void await_answer(int fd)
+{
+	char c;
+
+	assert_int_equal(recv(fd, &c, 1, MSG_PEEK), 1);
+}
+
+/* Nobody who waits for the rest of an answer is displaced: then the newest is refused. */
+static void test_a_flood_of_slow_readers_is_refused(void **state)
+{
+	struct server *sv = *state;
+	int fds[CTL_MAX_CLIENTS], i;
+
+	for (i = 0; i < CTL_MAX_CLIENTS; i++) {
+		fds[i] = dial(sv->path);
+		say(fds[i], "{\"v\":1,\"cmd\":\"big\",\"n\":1000000}\n");
+		await_answer(fds[i]);
+	}
+	expect_error(dial(sv->path), SEEP_EXIT_FAILED, "too many clients");
+	for (i = 0; i < CTL_MAX_CLIENTS; i++)
+		expect_body(fds[i], NULL, 1000000);
+	assert_int_equal(stat_of(sv, "refused"), 1);
+	assert_int_equal(stat_of(sv, "displaced"), 0);
 }
 
 static void test_out_of_descriptors(void **state)
@@ -564,7 +590,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reader_that_vanishes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_answers_held_are_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_answer_beyond_the_bound, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_flood_is_refused_and_passes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_silent_flood_makes_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_flood_of_slow_readers_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_out_of_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_slow_are_dropped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mode_and_parent, setup, teardown),

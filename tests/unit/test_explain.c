@@ -58,9 +58,9 @@ static void test_whole_text(void **state)
 		"(4h 23m ago). What it never gives back grew by 311 MiB within 1h, a rate of "
 		"97.0 MiB per hour (95 % interval: 89.0 MiB to 101 MiB). It is almost certain "
 		"(97 %) that this goes on and is not given back. At this rate it reaches "
-		"the limit of 907 MiB in 17h (95 % interval: 13h to 19h). The incident has been "
-		"open for 2h 12m. One thing was not seen: a gap of 37 s. Look for what is added "
-		"with each request or job and never removed: list and map entries, listeners, "
+		"the limit of 907 MiB in 17h (95 % interval: 13h to 19h). Within 1m 29s its "
+		"objects of type Basket grew by 61 (67 B). The incident has been open for 2h 12m. One thing "
+		"was not seen: a gap of 37 s. Look for what is added with each request or job and never removed: list and map entries, listeners, "
 		"sessions, buffers on error paths.");
 	free(text);
 }
@@ -148,6 +148,24 @@ static void test_site(void **state)
 	expect("The largest part, 5.0 MiB, came to life in leak_here (a.c:42). ");
 }
 
+static void test_types_of_objects(void **state)
+{
+	json_decref(in->objects);
+	in->objects = NULL;
+	expect_not("its objects");
+	in->objects = json_pack("{s:s, s:f, s:[{s:n, s:b, s:i, s:i}, {s:s, s:b, s:i, s:i}]}", "runtime",
+				"CPython 3.11", "span_s", 90.0, "types", "type", "class", 0,
+				"added_objects", 7, "added_bytes", 9 << 20, "type", "str", "class", 0,
+				"added_objects", 4001, "added_bytes", 5 << 20);
+	expect("Within 1m 30s its objects of type str grew by 4001 (5.0 MiB). ");
+	json_array_append_new(json_object_get(in->objects, "types"),
+			      json_pack("{s:s, s:b, s:i, s:i}", "type", "Basket", "class", 1,
+					"added_objects", 401, "added_bytes", 1 << 20));
+	expect("type str grew by 4001 (5.0 MiB), those of its own class Basket by 401 (1.0 MiB). ");
+	json_array_remove(json_object_get(in->objects, "types"), 1);
+	expect("its objects of type Basket grew by 401 (1.0 MiB). ");
+}
+
 static void test_every_class_reads(void **state)
 {
 	char *texts[CLASS_LOAD + 1];
@@ -214,6 +232,7 @@ int main(void)
 		TEST(test_limits),	  TEST(test_unknown_numbers_are_left_out),
 		TEST(test_objects),	  TEST(test_numbers_of_things),
 		TEST(test_site),	  TEST(test_every_class_reads),
+		TEST(test_types_of_objects),
 		TEST(test_certainty),	  TEST(test_critical_is_urgent),
 		TEST(test_hostile_names),
 	};

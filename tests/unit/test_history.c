@@ -436,6 +436,8 @@ static void test_full_disk(void **state)
 	close(fd);
 	assert_int_equal(put_numbered(h, n, 0), 0);
 	assert_int_equal(count(h), n + 1);
+	history__stats(h, &stats);
+	assert_int_equal(stats.last_err, 0); /* over, and said so */
 	history__close(h);
 	h = open_history();
 	assert_int_equal(count(h), n + 1);

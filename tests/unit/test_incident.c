@@ -152,6 +152,7 @@ static void test_json_has_the_fields_of_the_contract(void **state)
 		"verdict.time_to_limit_ci_s",
 		"verdict.evidence",
 		"sites",
+		"objects",
 		"top",
 		"history",
 		"explanation",
@@ -602,6 +603,8 @@ static void test_from_json_tolerates_odd_details(void **state)
 	expect_tolerated("timeline", "[1, {}, {\"t_s\": \"x\", \"text\": \"y\"}]");
 	expect_tolerated("top", "{\"a\": 1}");
 	expect_tolerated("sites", "17");
+	expect_tolerated("objects", "[3]");
+	expect_tolerated("objects", "{\"types\": {\"a\": 1}}");
 	expect_tolerated("not_seen", "[null, 1, \"ok\"]");
 }
 

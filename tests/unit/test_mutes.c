@@ -103,12 +103,31 @@ static void says_what_is_wrong(void **state)
 	mutes__free(NULL);
 }
 
+/* Muted while the history could not be opened: both lists are kept. */
+static void history_comes_late(void **state)
+{
+	struct mutes *m = mutes__new(history);
+
+	add(m, "comm=before", INFINITY);
+	mutes__free(m);
+	m = mutes__new(NULL);
+	add(m, "comm=api", INFINITY);
+	mutes__use(m, history);
+	assert_int_equal(mutes__cnt(m, NOW), 2);
+	assert_string_equal(mutes__covering(m, NOW, &api)->id, "m2");
+	mutes__free(m);
+	m = mutes__new(history);
+	assert_int_equal(mutes__cnt(m, NOW), 2);
+	mutes__free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(covers_until_it_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(outlives_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(says_what_is_wrong, setup, teardown),
+		cmocka_unit_test_setup_teardown(history_comes_late, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

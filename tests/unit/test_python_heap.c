@@ -119,13 +119,13 @@ struct wanted {
 	uint64_t objects, bytes;
 };
 
-static int find(void *ctx, const char *name, uint64_t objects, uint64_t bytes)
+static int find(void *ctx, const struct python_type *t)
 {
 	struct wanted *w = ctx;
 
-	if (!name == !w->name && (!name || !strcmp(name, w->name))) {
-		w->objects = objects;
-		w->bytes = bytes;
+	if (!t->name == !w->name && (!t->name || !strcmp(t->name, w->name))) {
+		w->objects = t->objects;
+		w->bytes = t->bytes;
 	}
 	return 0;
 }

@@ -486,6 +486,31 @@ static void test_eviction_order(void **state)
 	store__free(st);
 }
 
+/* Whoever would be the next to go, or is of no more interest than that, finds no room. */
+static void test_room_for_newcomers(void **state)
+{
+	struct store *st = new_store(10, 600, 3, 0);
+	int k;
+
+	assert_int_equal(store__has_room(st, 0), 1);
+	for (k = 1; k <= 3; k++)
+		series__set_interest(st, touch(st, k), 10 * k);
+	assert_int_equal(store__has_room(st, 10), 0);
+	assert_int_equal(store__has_room(st, 11), 1);
+	series__set_interest(st, find(st, 1), 40);
+	assert_int_equal(store__has_room(st, 20), 0);
+	assert_int_equal(store__has_room(st, 21), 1);
+	series__set_interest(st, find(st, 3), 5); /* it may fall again */
+	assert_int_equal(store__has_room(st, 5), 0);
+	assert_int_equal(store__has_room(st, 6), 1);
+	for (k = 1; k <= 3; k++)
+		series__set_interest(st, find(st, k), 255);
+	assert_int_equal(store__has_room(st, 255), 0);
+	store__remove(st, find(st, 2));
+	assert_int_equal(store__has_room(st, 0), 1);
+	store__free(st);
+}
+
 static void remove_itself(void *ctx, struct series *s)
 {
 	store__remove(ctx, s);
@@ -671,6 +696,7 @@ int main(void)
 		cmocka_unit_test(test_promotion_by_interest),
 		cmocka_unit_test(test_demotion_when_the_pool_is_empty),
 		cmocka_unit_test(test_eviction_order),
+		cmocka_unit_test(test_room_for_newcomers),
 		cmocka_unit_test(test_callbacks_may_remove),
 		cmocka_unit_test(test_touch_finds_and_renames),
 		cmocka_unit_test(test_long_names_keep_their_end),

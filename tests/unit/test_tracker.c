@@ -858,6 +858,57 @@ static void test_random_walk(void **state)
 	}
 }
 
+/* ---- a history that cannot be read at first ---- */
+
+static int allocations_left;
+
+static void *scarce_malloc(size_t size)
+{
+	if (allocations_left-- > 0)
+		return malloc(size);
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* Nothing is lost, closed or opened twice because memory was short while it was taken up. */
+static void test_taking_up_without_memory(void **state)
+{
+	int left;
+
+	report(T0, A, VERDICT_LEAK);
+	report(T0, B, VERDICT_LEAK);
+	stop_agent();
+	for (left = 0; left < 400; left += 3) {
+		allocations_left = left;
+		json_set_alloc_funcs(scarce_malloc, free);
+		start_agent(0);
+		json_set_alloc_funcs(malloc, free);
+		report(T0 + 1, A, VERDICT_LEAK);
+		assert_int_equal(tracker__open_cnt(tr), 2);
+		stop_agent();
+	}
+	start_agent(0);
+	assert_int_equal(stored(A).cnt, 1);
+	assert_int_equal(stored(A).open, 1);
+	assert_int_equal(stored(B).cnt, 1);
+	assert_int_equal(stored(B).open, 1);
+}
+
+/* What was found without a history is written as soon as there is one, and what it knows comes in. */
+static void test_history_comes_late(void **state)
+{
+	report(T0, A, VERDICT_LEAK);
+	tracker__free(tr);
+	tr = tracker__new(&(struct tracker_cfg){.node = "node-a", .window_s = WINDOW_S});
+	report(T0 + 1, B, VERDICT_LEAK);
+	assert_int_equal(stored(B).cnt, 0);
+	tracker__use(tr, history);
+	report(T0 + 2, B, VERDICT_LEAK);
+	assert_int_equal(stored(B).open, 1);
+	assert_int_equal(tracker__open_cnt(tr), 2);
+	assert_non_null(tracker__open_of(tr, A));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -899,6 +950,8 @@ int main(void)
 		TEST(test_ids_of_earlier_agents_are_not_used_again),
 		TEST(test_hostile_key),
 		TEST(test_random_walk),
+		TEST(test_taking_up_without_memory),
+		TEST(test_history_comes_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

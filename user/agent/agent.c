@@ -30,7 +30,10 @@
 
 #define HOUSEKEEPING_TICKS 60
 #define HISTORY_ROWS_MAX   100000
+#define HISTORY_RETRY_SHARE 360 /* a database that does not open: so often per window */
 #define SWEEP_SHARE        24 /* restored incidents without their object close after so much */
+
+static void retry_history(struct agent *a);
 
 /* ---- the tick ---------------------------------------------------------------------------- */
 
@@ -144,6 +147,7 @@ static void tick(void *ctx, uint32_t epoll_events)
 	(void)epoll_events;
 	a->seq++;
 	a->now_s = agent_time(a);
+	retry_history(a);
 	if (!poll_kernel(a)) {
 		court__sit(a);
 		court__investigate(a);
@@ -345,30 +349,50 @@ static int restore(struct agent *a)
 	return 0;
 }
 
-static void open_history(struct agent *a)
+/* Logs what is new about it. */
+static int open_history(struct agent *a)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], before[sizeof(a->history_why)];
 	const char *why = "";
 	int err;
 
+	memcpy(before, a->history_why, sizeof(before));
+	a->history_tried_s = a->now_s;
 	snprintf(path, sizeof(path), "%s/incidents.db", a->cfg.state_dir);
 	err = history__open(path, &a->history, &why);
 	if (!err) {
+		a->history_why[0] = '\0';
 		if (why && *why)
 			log_warn("'%s': %s", path, why);
-		return;
+		return 0;
 	}
 	a->history = NULL;
 	snprintf(a->history_why, sizeof(a->history_why), "'%.120s': %s", path,
 		 why && *why ? why : strerror(-err));
-	log_err("%s; incidents are kept in memory only", a->history_why);
+	if (strcmp(before, a->history_why))
+		log_err("%s; incidents are kept in memory only, trying again", a->history_why);
+	return err;
+}
+
+/* What could not be opened may be well again, as after a disk that was full. */
+static void retry_history(struct agent *a)
+{
+	if (a->history ||
+	    a->now_s - a->history_tried_s < a->cfg.window_s / HISTORY_RETRY_SHARE ||
+	    open_history(a))
+		return;
+	log_info("'%s': incidents are saved again", a->cfg.state_dir);
+	tracker__use(a->tracker, a->history);
+	mutes__use(a->mutes, a->history);
+	herald__stop(a);
+	herald__start(a);
 }
 
 static int make_incidents(struct agent *a)
 {
 	struct tracker_cfg cfg;
 
-	open_history(a);
+	(void)open_history(a);
 	cfg = (struct tracker_cfg){
 		.history = a->history,
 		.node = a->node,
@@ -511,40 +535,69 @@ static int make_loop(struct agent *a)
 	return 0;
 }
 
+/* From here on the agent has threads. */
+static int settle_in(struct agent *a)
+{
+	drop_privileges(a);
+	ask_kubelet(a);
+	return 0;
+}
+
+/* The socket comes early: a second agent must not touch the state of the first. */
+static const struct {
+	const char *name;
+	int (*make)(struct agent *a);
+} parts[] = {
+	{"the probes", make_probes},
+	{"the event loop", make_loop},
+	{"privileges", settle_in},
+	{"the store of series", make_store},
+	{"the restored state", restore},
+	{"the incidents", make_incidents},
+	{"the threads for closer looks", make_drill},
+};
+
+static int make_parts(struct agent *a)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		err = parts[i].make(a);
+		if (!err)
+			continue;
+		log_err("cannot start: %s: %s", parts[i].name, strerror(-err));
+		return err;
+	}
+	return 0;
+}
+
+static void name_node(struct agent *a)
+{
+	if (a->cfg.node_name)
+		snprintf(a->node, sizeof(a->node), "%s", a->cfg.node_name);
+	else
+		gethostname(a->node, sizeof(a->node) - 1);
+}
+
 int agent__new(const struct config *cfg, int argc, char **argv, struct agent **ret_agent)
 {
 	struct agent *a = calloc(1, sizeof(*a));
 	const char *why;
 	int err;
 
-	if (!a)
+	if (!a) {
+		log_err("cannot start: %s", strerror(ENOMEM));
 		return -ENOMEM;
+	}
 	a->cfg = *cfg;
 	a->drill_paused_s = -INFINITY;
 	a->argc = argc;
 	a->argv = argv;
-	if (a->cfg.node_name)
-		snprintf(a->node, sizeof(a->node), "%s", a->cfg.node_name);
-	else
-		gethostname(a->node, sizeof(a->node) - 1);
+	name_node(a);
 	read_boot_id(a->boot_id);
-	/* the socket comes first: a second agent must not touch the state of the first */
-	err = make_probes(a);
-	if (!err)
-		err = make_loop(a);
-	if (!err) {
-		drop_privileges(a); /* threads begin below */
-		ask_kubelet(a);
-		err = make_store(a);
-	}
-	if (!err)
-		err = restore(a);
-	if (!err)
-		err = make_incidents(a);
-	if (!err)
-		err = make_drill(a);
+	err = make_parts(a);
 	if (err) {
-		log_err("cannot start: %s", strerror(-err));
 		agent__free(a);
 		return err;
 	}
@@ -574,6 +627,7 @@ void agent__free(struct agent *a)
 	if (!a)
 		return;
 	coroner__free(a);
+	census__free(a);
 	ctl__free(a->ctl);
 	http__free(a->http);
 	herald__stop(a);

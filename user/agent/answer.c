@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "base/json_mem.h"
 #include "series/tape.h"
 
 #define RECORD_PAGE_MAX 256 /* series; about 25 MB at most */
@@ -165,6 +166,7 @@ static int answer_json(struct agent *a, const char *cmd, const json_t *request, 
 
 int answer__handle(void *ctx, const char *cmd, const json_t *request, struct buf *body)
 {
+	uint64_t failed = json_mem__failed();
 	struct agent *a = ctx;
 	json_t *json = NULL;
 	char *text;
@@ -175,6 +177,7 @@ int answer__handle(void *ctx, const char *cmd, const json_t *request, struct buf
 	code = answer_json(a, cmd, request, &json, body);
 	if (code)
 		return code;
+	json = json_mem__whole(json, failed);
 	text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
 	if (!text) {

@@ -494,7 +494,7 @@ static void add_storage(struct agent *a, struct metrics *m)
 	metrics__add(m, JOURNAL_FAILURES, NULL, js.failed);
 	metrics__add(m, JOURNAL_BYTES, NULL, js.bytes);
 	metrics__add(m, HISTORY_FAILURES, NULL, hs.failed);
-	metrics__add(m, HISTORY_UP, NULL, !!a->history);
+	metrics__add(m, HISTORY_UP, NULL, a->history && !hs.last_err);
 }
 
 static void add_notifications(const struct agent *a, struct metrics *m)

@@ -39,15 +39,26 @@ static void say_lost(struct agent *a, json_t *list)
 		answer__say(list, "without BPF (%s), what happens between two polls is not seen",
 			poller.why);
 	if (poller.stat[SEEP_STAT_PROC_FULL])
-		answer__say(list, "%" PRIu64 " processes did not fit the kernel's table of %u; raise "
-			"--max-processes", poller.stat[SEEP_STAT_PROC_FULL], poller.max_procs);
+		answer__say(list, "%" PRIu64 " times a process did not fit the kernel's table of %u: its "
+			"peaks between polls and its end are not seen; raise --max-processes",
+			poller.stat[SEEP_STAT_PROC_FULL], poller.max_procs);
 	if (poller.stat[SEEP_STAT_RING_FULL])
 		answer__say(list, "%" PRIu64 " last records of ended processes were lost",
 			poller.stat[SEEP_STAT_RING_FULL]);
+	if (a->unwatched)
+		answer__say(list, "%u processes, the smallest, are not watched one by one: there are no "
+			"more than %u series; raise --max-processes", a->unwatched, store.max_series);
 	if (store.evicted + store.dropped)
 		answer__say(list, "%" PRIu64 " series were evicted and %" PRIu64 " not begun at the "
 			"bound of %u; raise --max-processes", store.evicted, store.dropped,
 			store.max_series);
+	if (who.dropped_procs + who.dropped_cgroups)
+		answer__say(list, "%" PRIu64 " times a process and %" PRIu64 " times a cgroup was left out, "
+			"because too many have names already; raise --max-processes",
+			who.dropped_procs, who.dropped_cgroups);
+	if (a->limbo_dropped)
+		answer__say(list, "%" PRIu64 " processes that ended were not waited for: should they "
+			"start again, their history begins anew", a->limbo_dropped);
 	if (!who.cgroup_version)
 		answer__say(list, "no memory cgroups are mounted: limits and containers are unknown");
 }
@@ -170,6 +181,7 @@ static json_t *status_tracked(const struct agent *a, const struct store_stats *s
 	json_t *o = json_object();
 
 	set_u64(o, "processes", a->procs);
+	set_u64(o, "unwatched", a->unwatched);
 	set_u64(o, "cgroups", a->cgroups);
 	set_u64(o, "series", st->series);
 	set_u64(o, "max_series", st->max_series);
@@ -219,7 +231,7 @@ static json_t *status_history(struct agent *a)
 	set_u64(o, "bytes", hs.size_bytes);
 	set_u64(o, "failed", hs.failed);
 	set_u64(o, "unreadable", hs.unreadable);
-	set_str(o, "error", a->history ? hs.last_err ? strerror(hs.last_err) : NULL :
+	set_str(o, "error", a->history ? hs.last_err ? strerror(-hs.last_err) : NULL :
 					 a->history_why);
 	return o;
 }
@@ -259,6 +271,27 @@ static json_t *status_limits(const struct agent *a)
 		json_array_append_new(list, o);
 	}
 	return list;
+}
+
+/* Who asks the agent, and who was sent away for asking too slowly or too much. */
+static json_t *status_clients(const struct agent *a)
+{
+	struct http_stats http = {0};
+	struct ctl_stats ctl = {0};
+	json_t *o = json_object();
+
+	if (a->ctl)
+		ctl__stats(a->ctl, &ctl);
+	if (a->http)
+		http__stats(a->http, &http);
+	set_u64(o, "socket_requests", ctl.requests);
+	set_u64(o, "socket_refused", ctl.refused);
+	set_u64(o, "socket_displaced", ctl.displaced);
+	set_u64(o, "socket_timed_out", ctl.timed_out);
+	set_u64(o, "socket_bad", ctl.bad);
+	set_u64(o, "http_requests", http.requests);
+	set_u64(o, "http_displaced", http.displaced);
+	return o;
 }
 
 /* null: nobody was to be asked. */
@@ -434,7 +467,7 @@ static json_t *status_problems(struct agent *a, const struct poller_stats *p)
 		answer__say(list, "incidents are not saved: %s", a->history_why);
 	else if (hs.last_err)
 		answer__say(list, "incidents are not saved in '%s': %s", a->cfg.state_dir,
-			strerror(hs.last_err));
+			strerror(-hs.last_err));
 	say_untold(a, list);
 	return list;
 }
@@ -473,6 +506,7 @@ int answer__status(struct agent *a, json_t **ret_json)
 				    (json_int_t)tracker__open_cnt(a->tracker)));
 	json_object_set_new(o, "oom_kills", status_ooms(a));
 	json_object_set_new(o, "limit_events", status_limits(a));
+	json_object_set_new(o, "clients", status_clients(a));
 	json_object_set_new(o, "kubelet", status_kubelet(a));
 	json_object_set_new(o, "last_inspection", inspect__last(a));
 	json_object_set_new(o, "self", status_self(a, &poller));

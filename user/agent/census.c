@@ -9,11 +9,15 @@
  * the series on, so that a leak masked by restarts is still one leak. A container that is restarted
  * in its pod gets another id, hence another cgroup: it is known by the pod's uid and its name, and
  * its series and processes are carried on alike.
+ *
+ * When there are more processes than series, those of the least interest are left out: they count
+ * into their cgroups, and are taken in as soon as they are worth more than another.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "state.h"
@@ -209,14 +213,67 @@ static struct watch *take_up(struct agent *a, struct series *s)
 	return w;
 }
 
-static struct watch *enroll(struct agent *a, const struct series_key *key, const char *name)
+static struct watch *enroll(struct agent *a, const struct series_key *key, const char *name,
+			    unsigned interest)
 {
 	struct series *s = store__find(a->store, key);
 
 	if (s)
 		return take_up(a, s);
+	if (!store__has_room(a->store, interest))
+		return NULL;
 	s = store__touch(a->store, key, name);
-	return s ? watch__new(s, a->now_s) : NULL;
+	if (!s)
+		return NULL;
+	series__set_interest(a->store, s, interest);
+	return watch__new(s, a->now_s);
+}
+
+static void remember(struct agent *a, struct left_out *l, const struct seep_task_id *id)
+{
+	size_t cap = l->cap ? 2 * l->cap : 256;
+	struct seep_task_id *grown;
+
+	if (l->cnt == l->cap) {
+		grown = reallocarray(l->ids, cap, sizeof(*grown));
+		if (!grown) {
+			who__forget(a->who, id);
+			return;
+		}
+		l->ids = grown;
+		l->cap = cap;
+	}
+	l->ids[l->cnt++] = *id;
+}
+
+/* Polls are in the order of pids: who was left out in the last one and is not in this one has ended,
+ * or has a series now. */
+static void forget_left_out(struct agent *a)
+{
+	struct left_out *now = &a->left_out, *before = &a->left_out_before, spare = *before;
+	struct series_key key;
+	size_t i, j = 0;
+
+	for (i = 0; i < before->cnt; i++) {
+		while (j < now->cnt && now->ids[j].tgid < before->ids[i].tgid)
+			j++;
+		if (j < now->cnt && now->ids[j].tgid == before->ids[i].tgid &&
+		    now->ids[j].start_ns == before->ids[i].start_ns)
+			continue;
+		key = series_key__proc(&before->ids[i]);
+		if (!store__find(a->store, &key))
+			who__forget(a->who, &before->ids[i]);
+	}
+	*before = *now;
+	*now = spare;
+	now->cnt = 0;
+}
+
+void census__free(struct agent *a)
+{
+	free(a->left_out.ids);
+	free(a->left_out_before.ids);
+	a->left_out = a->left_out_before = (struct left_out){0};
 }
 
 /* Somebody new, restored, or the successor of one that ended. */
@@ -235,7 +292,7 @@ static struct watch *admit(struct agent *a, const struct proc_sample *s,
 	}
 	*ret_start = !is_restored && (s->flags & SEEP_PROC_FORKED);
 	proc_name(proc, name);
-	w = enroll(a, &key, name);
+	w = enroll(a, &key, name, watch__interest_in(1, s->anon_bytes + s->swap_bytes));
 	if (!w)
 		return NULL;
 	w->id = s->id;
@@ -258,21 +315,27 @@ static struct watch *succeed(struct agent *a, struct watch *w, const struct proc
 	return carry_on(a, old, s, proc);
 }
 
-/* *ret_start: a new process, or the first point after exec or a joined restart. */
-static struct watch *find_proc(struct agent *a, const struct proc_sample *s, int *ret_start)
+/* NULL: too many have names. */
+static const struct proc_info *name_proc(struct agent *a, const struct proc_sample *s)
+{
+	if (s->flags & SEEP_PROC_EXECED)
+		who__refresh(a->who, &s->id);
+	return who__process(a->who, &s->id, s->cgroup_id, s->comm);
+}
+
+/*
+ * *ret_start: a new process, or the first point after exec or a joined restart. NULL: others are of
+ * more interest.
+ */
+static struct watch *find_proc(struct agent *a, const struct proc_sample *s,
+			       const struct proc_info *proc, int *ret_start)
 {
 	struct series_key key = series_key__proc(&s->id);
 	struct series *series = store__find(a->store, &key);
 	struct watch *w = series ? series__user(series) : NULL;
-	const struct proc_info *proc;
 	char name[SERIES_NAME_LEN];
 
 	*ret_start = !!(s->flags & SEEP_PROC_EXECED);
-	if (*ret_start)
-		who__refresh(a->who, &s->id);
-	proc = who__process(a->who, &s->id, s->cgroup_id, s->comm);
-	if (!proc)
-		return NULL;
 	if (!w)
 		return admit(a, s, proc, ret_start);
 	if (!isnan(w->ended_s))
@@ -409,7 +472,7 @@ static struct watch *find_cgroup(struct agent *a, const struct cgroup_info *cg)
 	struct watch *w = series ? series__user(series) : NULL;
 
 	if (!w) {
-		w = enroll(a, &key, cg->path);
+		w = enroll(a, &key, cg->path, watch__interest_in(0, 0));
 		if (w)
 			w->path = strdup(cg->path);
 	}
@@ -449,13 +512,21 @@ static int is_due(const struct agent *a, const struct watch *w)
 	       a->now_s - w->read_s >= a->cfg.window_s / CGROUP_READ_SHARE;
 }
 
+/* Those that were first seen together fall due one after another, not all in one tick. */
+static double head_start(const struct agent *a, const struct watch *w)
+{
+	double share = series__key(w->series)->value / 0x1p64;
+
+	return w->read_s > 0 ? 0 : share * a->cfg.window_s / CGROUP_READ_SHARE;
+}
+
 static void read_cgroup(struct agent *a, struct watch *w)
 {
 	struct cgroup_usage u;
 
 	if (!is_due(a, w) || who__cgroup_usage(a->who, w->cgroup, a->seq, &u))
 		return;
-	w->read_s = a->now_s;
+	w->read_s = a->now_s - head_start(a, w);
 	w->read_rss_bytes = w->rss_bytes;
 	w->anon_bytes = u.anon_bytes;
 	w->swap_bytes = u.swap_bytes;
@@ -490,16 +561,31 @@ static void count_upwards(struct agent *a, const struct cgroup_info *cg,
 	}
 }
 
+/* Its names are kept for as long as it is there: they are read once, and not at each poll. */
+static void leave_out(struct agent *a, const struct proc_sample *s, const struct proc_info *proc)
+{
+	a->unwatched++;
+	if (!proc)
+		return;
+	remember(a, &a->left_out, &s->id);
+	if (proc->cgroup)
+		count_upwards(a, proc->cgroup, s, NAN);
+}
+
 static void count_proc(struct agent *a, const struct proc_sample *s)
 {
+	const struct proc_info *proc;
 	struct watch *w;
 	int start;
 
 	if (s->flags & SEEP_PROC_SHARED_MM)
 		return; /* its memory is another's, and counted there */
-	w = find_proc(a, s, &start);
-	if (!w)
+	proc = name_proc(a, s);
+	w = proc ? find_proc(a, s, proc, &start) : NULL;
+	if (!w) {
+		leave_out(a, s, proc);
 		return;
+	}
 	take_numbers(a, w, s);
 	w->start = start;
 	a->procs++;
@@ -611,6 +697,7 @@ void census__take(struct agent *a, const struct proc_sample *samples, size_t cnt
 	size_t i;
 
 	a->procs = 0;
+	a->unwatched = 0;
 	a->cgroups = 0;
 	a->detectors = 0;
 	if (who__node_memory(a->who, &a->node_total_bytes, &a->node_available_bytes))
@@ -620,6 +707,7 @@ void census__take(struct agent *a, const struct proc_sample *samples, size_t cnt
 	store__foreach(a->store, ended_pass, a);
 	for (i = 0; i < cnt; i++)
 		count_proc(a, &samples[i]);
+	forget_left_out(a);
 	store__foreach(a->store, cgroup_pass, a);
 	store__foreach(a->store, proc_pass, a);
 	store__foreach(a->store, absent_pass, a);

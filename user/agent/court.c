@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "state.h"
+#include "base/json_mem.h"
 #include "base/log.h"
 #include "base/units.h"
 
@@ -276,17 +277,22 @@ static void say_gap(const struct agent *a, const struct finding *f)
 
 void court__describe(struct agent *a, const struct watch *w, int wants_curve, struct finding *ret_f)
 {
+	uint64_t failed;
 	int i;
 
 	ret_f->sites = w->sites;
+	ret_f->objects = w->objects;
 	ret_f->not_seen = unseen_of(a, w);
 	if (!wants_curve)
 		return;
-	ret_f->configuration = configuration_of(a, w);
+	failed = json_mem__failed();
+	ret_f->configuration = json_mem__whole(configuration_of(a, w), failed);
 	ret_f->history = (const double(*)[2])collect_history(a, w, &ret_f->history_cnt);
 	say_gap(a, ret_f);
-	for (i = 0; i < TOP_CNT; i++)
-		ret_f->top[i] = answer__surroundings(a, i);
+	for (i = 0; i < TOP_CNT; i++) {
+		failed = json_mem__failed();
+		ret_f->top[i] = json_mem__whole(answer__surroundings(a, i), failed);
+	}
 }
 
 void court__forget(struct finding *f)
@@ -515,8 +521,8 @@ static int is_suspect(const struct agent *a, const struct watch *w)
 	char why[RULES_WHY_LEN];
 
 	if (!w || !watch__is_proc(w) || w->seen_seq != a->seq ||
-	    w->id.tgid == (uint32_t)getpid() ||
-	    (w->verdict.state != VERDICT_LEAK && w->verdict.state != VERDICT_SUSPECT))
+	    (w->verdict.state != VERDICT_LEAK && w->verdict.state != VERDICT_SUSPECT) ||
+	    w->id.tgid == (uint32_t)getpid()) /* a system call: last */
 		return 0;
 	subject = court__subject_of(a, w);
 	return !rules__forbid(a->cfg.rules, &subject, why) &&
@@ -580,6 +586,10 @@ void court__hear(void *ctx, const struct drill_result *r)
 	w->drill_watched_s = r->watched_s;
 	w->drill_hits = r->hits;
 	w->drill_cost_ns = r->cost_ns;
+	if (r->objects) {
+		json_decref(w->objects);
+		w->objects = json_incref(r->objects);
+	}
 	if (!json_array_size(r->sites))
 		return;
 	json_decref(w->sites);

@@ -64,6 +64,12 @@ struct inspection {
 	unsigned objects, candidates, reported, unjudged;
 };
 
+/* Processes without a series because others are of more interest, in the order of the poll. */
+struct left_out {
+	struct seep_task_id *ids;
+	size_t cnt, cap;
+};
+
 struct agent {
 	struct config cfg;
 	int argc;          /* for SIGHUP: the command line still wins */
@@ -75,6 +81,7 @@ struct agent {
 	struct store *store;
 	struct journal *journal; /* NULL only before it was opened */
 	struct history *history; /* NULL when it could not be opened */
+	double history_tried_s;
 	struct tracker *tracker;
 	struct mutes *mutes;
 	struct drill *drill;     /* NULL: without BPF */
@@ -101,6 +108,7 @@ struct agent {
 	struct watch *limbo[LIMBO_MAX];
 	unsigned limbo_cnt;
 	uint64_t node_total_bytes, node_available_bytes;
+	struct left_out left_out, left_out_before; /* of this poll, and of the one before */
 
 	struct inspection inspection;
 
@@ -118,7 +126,7 @@ struct agent {
 	uint64_t probe_hits, probe_cost_ns; /* of all closer looks since the start */
 	int poll_err;            /* of the last poll */
 	uint64_t tick_ns, tick_max_ns;
-	unsigned procs, cgroups, detectors;
+	unsigned procs, unwatched, cgroups, detectors; /* unwatched: at the bound of series */
 	uint64_t limbo_dropped;
 	uint64_t cpu_ns;         /* own, at the last tick */
 	double cpu_percent;
@@ -140,6 +148,7 @@ void census__take(struct agent *a, const struct proc_sample *samples, size_t cnt
 void census__event(struct agent *a, const struct proc_event *ev);
 /* The store is about to evict the series. */
 void census__evicted(struct agent *a, struct series *s);
+void census__free(struct agent *a);
 /* Interval + a few polls: how long an ended process waits for a successor. */
 double census__grace_s(const struct agent *a);
 

@@ -18,6 +18,7 @@
 #define FEED_SHARE      72         /* judgements per window while history is fed */
 #define WARMING_SHARE   6          /* of the window, for objects without a detector */
 #define INTEREST_PINNED 255
+#define INTEREST_CGROUP 48 /* at least: it stands for all that is in it, as a process of 15 MiB does */
 #define INTEREST_MAX    200
 
 /* A verdict without numbers. */
@@ -60,6 +61,7 @@ void watch__free(struct watch *w)
 	series__set_user(w->series, NULL);
 	detector__free(w->detector);
 	json_decref(w->sites);
+	json_decref(w->objects);
 	json_decref(w->not_seen);
 	free(w->path);
 	free(w);
@@ -174,10 +176,19 @@ void watch__adopt(struct watch *w, struct detector *fresh, const struct verdict 
 	w->verdict = *verdict;
 }
 
+unsigned watch__interest_in(int is_proc, uint64_t signal_bytes)
+{
+	double score = 12 * log2(1 + signal_bytes / 1048576.0);
+
+	if (!is_proc && score < INTEREST_CGROUP)
+		return INTEREST_CGROUP;
+	return score < INTEREST_MAX ? score : INTEREST_MAX;
+}
+
 /* The bigger and the more suspect, the finer and the longer it is kept. */
 static unsigned interest(const struct watch *w)
 {
-	double mib = w->signal_bytes / 1048576.0, score = 12 * log2(1 + mib);
+	unsigned score = watch__interest_in(watch__is_proc(w), w->signal_bytes);
 
 	if (w->verdict.state == VERDICT_LEAK || w->verdict.state == VERDICT_RECOVERED)
 		return INTEREST_PINNED;

@@ -56,6 +56,7 @@ struct watch {
 	uint32_t procs;                     /* cgroups: processes in it */
 	uint32_t shmem_holders;             /* cgroups: ...of which have shared memory to speak of */
 	json_t *sites;                      /* what the drill found last, or NULL */
+	json_t *objects;                    /* which types of them pile up, or NULL */
 	json_t *not_seen;                   /* what it could not see, or NULL */
 	double drill_cost_share, drill_duty_share, drill_watched_s;
 	uint64_t drill_hits, drill_cost_ns;
@@ -66,6 +67,8 @@ struct watch {
 
 /* A fresh watch on the series, hung on it. NULL: out of memory. */
 struct watch *watch__new(struct series *s, double now_s);
+/* How much the store should care for a process or cgroup of that size that nothing else is known of. */
+unsigned watch__interest_in(int is_proc, uint64_t signal_bytes);
 /* Takes itself off its series. */
 void watch__free(struct watch *w);
 

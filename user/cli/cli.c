@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/json_mem.h"
 #include "../out/ctl_proto.h"
 #include "cli.h"
 
@@ -178,6 +179,7 @@ int cli__main(int argc, char **argv)
 	int taken;
 
 	setlocale(LC_CTYPE, "");
+	json_mem__start();
 	argc--;
 	argv++;
 	while (argc > 0 && !strncmp(argv[0], "--socket", 8)) {

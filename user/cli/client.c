@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../base/json_mem.h"
 #include "client.h"
 #include "render.h"
 
@@ -246,9 +247,17 @@ int client__complain(const char *command, int code, struct buf *why)
 int client__ask(const char *socket_path, double timeout_s, const char *cmd, json_t *args,
 		struct buf *ret_body, struct buf *why)
 {
+	static uint64_t known;
+	uint64_t failed = json_mem__failed();
 	struct buf in = {0};
 	int fd, code = SEEP_EXIT_FAILED;
 
+	/* arguments of which some are missing would ask for something else */
+	if (failed != known) {
+		known = failed;
+		buf__puts(why, "out of memory");
+		return code;
+	}
 	fd = open_socket(socket_path, timeout_s, &code, why);
 	if (fd < 0)
 		return code;
@@ -268,8 +277,14 @@ int client__ask(const char *socket_path, double timeout_s, const char *cmd, json
 
 static int parse_body(const struct buf *body, json_t **ret_json, struct buf *why)
 {
+	uint64_t failed = json_mem__failed();
 	json_t *json = body->len ? json_loadb(body->data, body->len, 0, NULL) : NULL;
 
+	if (failed != json_mem__failed()) {
+		json_decref(json);
+		buf__puts(why, "out of memory");
+		return SEEP_EXIT_FAILED;
+	}
 	if (!json_is_object(json)) {
 		json_decref(json);
 		return protocol_error(why, "the answer makes no sense");

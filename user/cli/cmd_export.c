@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../base/json_mem.h"
 #include "../incident/history.h"
 #include "cli.h"
 #include "client.h"
@@ -55,17 +56,21 @@ static int open_history(const char *command, const char *state_dir, struct histo
 struct exporter {
 	FILE *f;
 	size_t cnt;
+	int err;
 };
 
 static int write_line(void *ctx, struct incident *in)
 {
-	json_t *json = incident__to_json(in, 0);
+	uint64_t failed = json_mem__failed();
+	json_t *json = json_mem__whole(incident__to_json(in, 0), failed);
 	struct exporter *e = ctx;
-	int err = json ? json_dumpf(json, e->f, JSON_COMPACT) : -1;
+	int err = json ? 0 : -ENOMEM;
 
-	if (!err)
-		err = fputc('\n', e->f) == EOF;
+	errno = 0;
+	if (json && (json_dumpf(json, e->f, JSON_COMPACT) || fputc('\n', e->f) == EOF))
+		err = errno ? -errno : -EIO;
 	e->cnt += !err;
+	e->err = err;
 	json_decref(json);
 	incident__free(in);
 	return err;
@@ -79,6 +84,7 @@ static int export_to(struct history *h, const struct transfer_options *opt, FILE
 	int err = history__query(h, &q, write_line, &e);
 
 	history__stats(h, &stats);
+	err = err ? err : e.err;
 	if (fflush(f) || ferror(f))
 		err = err ? err : -EIO;
 	if (err) {
@@ -130,8 +136,10 @@ int cmd_export(int argc, char **argv)
 		fprintf(stderr, "seep export: '%s': %s\n", opt.file, strerror(errno));
 		code = SEEP_EXIT_FAILED;
 	}
-	if (f && f != stdout && fclose(f))
+	if (f && f != stdout && fclose(f) && !code) {
+		fprintf(stderr, "seep export: '%s': %s\n", opt.file, strerror(errno));
 		code = SEEP_EXIT_FAILED;
+	}
 	history__close(h);
 	return code;
 }
@@ -188,7 +196,9 @@ static int import_from(struct importer *im, FILE *f)
 	free(text);
 	fprintf(stderr, "seep import: %zu incidents taken, %zu lines skipped\n", im->taken,
 		im->bad);
-	return im->bad || ferror(f) ? SEEP_EXIT_FAILED : SEEP_EXIT_OK;
+	if (!feof(f))
+		fprintf(stderr, "seep import: '%s': it could not be read to its end\n", im->file);
+	return im->bad || !feof(f) ? SEEP_EXIT_FAILED : SEEP_EXIT_OK;
 }
 
 int cmd_import(int argc, char **argv)

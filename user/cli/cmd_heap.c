@@ -198,7 +198,7 @@ static json_t *number(double value)
 
 static json_t *row_to_json(const struct row *r)
 {
-	return json_pack("{s:s?,s:I,s:I,s:o,s:o}", "type", r->now.name, "objects",
+	return json_pack("{s:s?,s:b,s:I,s:I,s:o,s:o}", "type", r->now.name, "class", r->now.is_class, "objects",
 			 (json_int_t)r->now.objects, "bytes", (json_int_t)r->now.bytes,
 			 "added_objects", number(r->added_objects), "added_bytes",
 			 number(r->added_bytes));

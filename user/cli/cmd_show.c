@@ -350,6 +350,57 @@ static void print_sites(const json_t *in, const struct style *s, struct buf *out
 		print_site(json_array_get(sites, i), i + 1, s, out);
 }
 
+static const struct table_column object_columns[] = {
+	{.title = "OBJECTS", .align = ALIGN_RIGHT},
+	{.title = "BYTES", .align = ALIGN_RIGHT},
+	{.title = "ADDED", .align = ALIGN_RIGHT},
+	{.title = "BYTES", .align = ALIGN_RIGHT},
+	{.title = "TYPE", .min_width = 16},
+};
+
+static void number_cell(struct table *t, const json_t *type, const char *name, int is_bytes)
+{
+	double value = field__num(type, name);
+	char text[FIELD_TEXT];
+
+	if (is_bytes || isnan(value))
+		render__bytes(value, text, sizeof(text));
+	else
+		snprintf(text, sizeof(text), "%.0f", value);
+	table__cell(t, PAINT_PLAIN, text);
+}
+
+/* Of a runtime whose objects can be counted: which types have grown since the first look. */
+static void print_objects(const json_t *in, const struct style *s, struct buf *out)
+{
+	const json_t *types = field__get(in, "objects.types"), *type;
+	struct table *t = NULL;
+	char span[FIELD_TEXT];
+	size_t i;
+
+	if (!json_array_size(types))
+		return;
+	heading(out, "Which objects pile up", s);
+	buf__printf(out, "  %s, by what was added within %s\n",
+		    field__str(in, "objects.runtime", "?"),
+		    field__duration(in, "objects.span_s", span));
+	t = table__new(object_columns, 5);
+	json_array_foreach(types, i, type)
+	{
+		if (!t)
+			break;
+		number_cell(t, type, "objects", 0);
+		number_cell(t, type, "bytes", 1);
+		number_cell(t, type, "added_objects", 0);
+		number_cell(t, type, "added_bytes", 1);
+		table__cell(t, PAINT_BOLD,
+			    field__str(type, "type", "(no object: tables, lists' items, buffers)"));
+	}
+	if (t)
+		table__print(t, s, out);
+	table__free(t);
+}
+
 static void print_timeline(const json_t *in, const struct style *s, struct buf *out)
 {
 	const json_t *timeline = field__get(in, "timeline");
@@ -406,6 +457,7 @@ static int print_incident(const json_t *in, const struct show_options *opt)
 	print_explanation(in, &s, &out);
 	print_list(field__get(in, "verdict.evidence"), "Evidence", &s, &out);
 	print_sites(in, &s, &out);
+	print_objects(in, &s, &out);
 	print_object(in, &s, &out);
 	print_configuration(in, &s, &out);
 	for (i = 0; i < sizeof(tops) / sizeof(tops[0]); i++)

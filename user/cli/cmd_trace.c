@@ -43,6 +43,7 @@ struct trace_options {
 	uint64_t sample_bytes;
 	uint64_t stack_bytes;
 	int use_debuginfod;
+	int follows_forks;
 	unsigned top;
 	int format;
 	int json;
@@ -111,6 +112,9 @@ static int parse(int argc, char **argv, struct trace_options *opt, int *ret_exit
 		 "all: every allocation, exact and slower (default 512K)", NULL},
 		{"stack", 0, OPTION_SIZE, "SIZE", &opt->stack_bytes,
 		 "how much of each stack is copied, at most 32K (default 16K)", NULL},
+		{"follow-forks", 'f', OPTION_FLAG, NULL, &opt->follows_forks,
+		 "their children, too: those that there are, and those to\n"
+		 "come that live for longer than a tenth of a second", NULL},
 		{"debuginfod", 0, OPTION_FLAG, NULL, &opt->use_debuginfod,
 		 "ask the servers in $DEBUGINFOD_URLS for missing symbols;\n"
 		 "they learn which files run here", NULL},
@@ -222,7 +226,7 @@ struct session {
 };
 
 /* An exit code; a process that cannot be traced is only fatal when there is no other. */
-static int add_pid(struct session *s, pid_t pid)
+static int add_one(struct session *s, pid_t pid)
 {
 	char why[TRACE_WHY_LEN], what[TEXT_CAP];
 	int err = trace__add(s->trace, pid, why);
@@ -236,6 +240,19 @@ static int add_pid(struct session *s, pid_t pid)
 	}
 	snprintf(what, sizeof(what), "process %d", pid);
 	return complain(what, why, err);
+}
+
+/* What it forks from now on the session finds by itself. */
+static int add_pid(struct session *s, pid_t pid)
+{
+	struct targets family = {0};
+	int code = add_one(s, pid), i;
+
+	if (s->opt->follows_forks)
+		targets__of_family(pid, &family);
+	for (i = 0; i < family.cnt; i++)
+		(void)add_one(s, family.pids[i]);
+	return code;
 }
 
 static int parse_pid(const char **text, pid_t *ret_pid)
@@ -528,6 +545,7 @@ int cmd_trace(int argc, char **argv)
 		.min_age_s = opt.min_age_s,
 		.stack_bytes = opt.stack_bytes,
 		.use_debuginfod = opt.use_debuginfod,
+		.follows_forks = opt.follows_forks,
 	};
 	s.trace = trace__new(&cfg);
 	if (!s.trace) {

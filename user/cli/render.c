@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "../base/json_mem.h"
 #include "../base/log.h"
 #include "../out/ctl_proto.h"
 #include "render.h"
@@ -384,13 +385,15 @@ int render__print(struct buf *b)
 
 	if (b->len && b->data[b->len - 1] != '\n')
 		buf__puts(b, "\n");
-	err = b->err;
+	err = json_mem__failed() ? -ENOMEM : b->err;
 	if (!err && b->len && fwrite(b->data, b->len, 1, stdout) != 1)
 		err = -errno;
 	if (!err && fflush(stdout))
 		err = -errno;
 	buf__free(b);
-	if (err)
+	if (err == -ENOMEM)
+		log_err("out of memory");
+	else if (err)
 		log_err("cannot write to standard output: %s", strerror(-err));
 	return err ? SEEP_EXIT_FAILED : SEEP_EXIT_OK;
 }

@@ -13,7 +13,7 @@
 
 #define SCORE_GROWS .5    /* below, an open alarm is on its way to be closed */
 #define SCORE_SUSPECT .8  /* of one look */
-#define SCORE_OPEN .85    /* of all looks together */
+#define SCORE_OPEN .83    /* of all looks together */
 
 struct assessment {
 	double look;         /* 0..1 that growth goes on and is not given back: by this look */

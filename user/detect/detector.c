@@ -16,13 +16,16 @@
 #include "detector.h"
 #include "evidence.h"
 #include "floor.h"
+#include "past.h"
 #include "view.h"
 
 #define MEMORY 3.   /* a look counts for window/MEMORY, fading */
 #define ODDS_MAX 4. /* of one look, as a logarithm: none may carry a judgement alone */
-#define FIRST 1.2   /* what a look with none before it has to be surer by */
+#define DOUBT 1.5   /* what the looks at a new series must be surer by: any first rise of a .. */
+#define NEW 1.5     /* .. day looks like a leak. For so many windows, then fading over as many */
 #define HOLD 24.   /* a score must hold for window/HOLD before an alarm opens */
 #define QUIET 2.   /* growth must have stopped for window/QUIET before it closes */
+#define GAP 12.    /* a time without points that is longer than window/GAP says nothing */
 #define AFTER 1.   /* "recovered" is shown for this many windows, then "healthy" */
 
 struct detector {
@@ -45,6 +48,7 @@ struct detector {
 	int start_cnt;
 	struct floor_ring base, mid;
 	struct floor_means means;
+	struct past past;
 	struct assessment last;
 	float base_min[VIEW_LONG];
 	float mid_min[VIEW_SHORT];
@@ -77,6 +81,7 @@ void detector__reset(struct detector *d)
 		d->lift[i] = 0;
 		d->load[i] = floor__pack(NAN);
 	}
+	past__reset(&d->past);
 	assess__none(&d->last);
 }
 
@@ -120,6 +125,9 @@ static void next_bucket(struct detector *d, double t_s)
 	int slot;
 
 	flush_means(d);
+	if (d->means.cnt)
+		past__add(&d->past, d->base.head / VIEW_WINDOW, d->base_min[d->base.at],
+			  (float)(d->means.sum / d->means.cnt));
 	step = floor_ring__advance(&d->base, t_s);
 	if (step > VIEW_LONG)
 		step = VIEW_LONG;
@@ -136,6 +144,7 @@ static void mark_start(struct detector *d, double t_s)
 {
 	d->starts_seen++;
 	d->pending_start = 0;
+	past__reset(&d->past); /* what another run used is no measure for this one */
 	if (d->start_cnt == VIEW_STARTS) {
 		memmove(d->start_s, d->start_s + 1, sizeof(d->start_s) - sizeof(d->start_s[0]));
 		d->start_cnt--;
@@ -161,6 +170,8 @@ void detector__push(struct detector *d, const struct detector_point *p)
 	}
 	if (t_s >= d->base.end_s)
 		next_bucket(d, t_s);
+	if (d->last_s >= 0 && t_s - d->last_s > d->window_s / GAP)
+		d->calm_since_s += t_s - d->last_s; /* unseen is not calm; NAN stays NAN */
 	if (d->pending_start)
 		mark_start(d, t_s);
 	floor_ring__push(&d->base, t_s, (float)p->bytes);
@@ -196,6 +207,7 @@ static void lay_out(struct detector *d, struct view *v)
 		v->load[i] = floor__unpack(d->load[slot]);
 		slot = slot + 1 == VIEW_LONG ? 0 : slot + 1;
 	}
+	past__read(&d->past, v);
 	v->age_s = d->last_s;
 	v->started = d->start_cnt > 0;
 	v->start_cnt = 0;
@@ -209,10 +221,15 @@ static void lay_out(struct detector *d, struct view *v)
 	}
 }
 
+static double doubt(const struct detector *d)
+{
+	return DOUBT * fmin(1, fmax(0, 2 - d->last_s / (NEW * d->window_s)));
+}
+
 /*
  * A look can be fooled by what happens to rise just now: what it says is averaged with what the
- * earlier ones said, from when there is history enough to say anything. The first one stands
- * alone, and has to be surer.
+ * earlier ones said, from when there is history enough to say anything. Held against that is how
+ * little is known of the series: nothing in its past shows yet what else it does.
  */
 static double together(struct detector *d, const struct assessment *a)
 {
@@ -224,11 +241,11 @@ static double together(struct detector *d, const struct assessment *a)
 	}
 	odds = fmin(fmax(odds, -ODDS_MAX), ODDS_MAX);
 	if (isnan(d->odds))
-		d->odds = odds - FIRST;
+		d->odds = odds;
 	else
 		d->odds += (1 - exp((d->judged_s - d->last_s) * MEMORY / d->window_s)) *
 			   (odds - d->odds);
-	return 1 / (1 + exp(-d->odds));
+	return 1 / (1 + exp(doubt(d) - d->odds));
 }
 
 /* Open when the score held for a while; close when growth stopped for long. */
@@ -283,6 +300,8 @@ void detector__judge(struct detector *d, struct verdict *ret_verdict)
 	} else {
 		lay_out(d, &view);
 		assess__view(&view, a);
+		if (a->since_ago_s > d->last_s)
+			a->since_ago_s = d->last_s; /* the bucket is older than its points */
 		assess__conclude(a, together(d, a));
 		advance(d, a);
 		d->judged_s = d->last_s;

@@ -9,6 +9,7 @@
 #include "load.h"
 
 #define BLOCKS 24
+#define DAY 4        /* windows */
 #define STRAIGHT .95 /* R2 from here on is a line */
 
 static double over(double a, double b)
@@ -73,16 +74,13 @@ static void fit(struct features *fs, enum fit which, const float *x, int n, int 
 	fs->known[which] = !trend__fit(b, cnt, &fs->fit[which]);
 }
 
-static void describe(struct features *fs, enum fit which, double level, double window_s)
+/* The numbers of one trend; step: windows that one step of it takes. */
+static void describe(float *f, const struct trend *t, double step, double level)
 {
-	const struct trend *t = &fs->fit[which];
-	float *f = fs->f + F_FITS + which * TF_CNT;
-	double noise = t->noise + 1e-4 * level, span_s = t->span * fs->step_s[which];
+	double noise = t->noise + 1e-4 * level, span = t->span * step;
 
-	if (!fs->known[which])
-		return;
 	f[TF_GROWTH] = held(over(t->growth, level), -3, 3);
-	f[TF_RATE] = held(over(t->growth, level) * window_s / span_s, -3, 3);
+	f[TF_RATE] = held(over(t->growth, level) / span, -3, 3);
 	f[TF_Z] = held(t->growth / noise, -50, 100);
 	f[TF_LOW] = held(t->slope > 0 ? t->slope_lo / t->slope : -3, -3, 1);
 	f[TF_TAU] = held(t->tau, -1, 1);
@@ -314,6 +312,67 @@ static void steps(struct features *fs, const struct view *v, double level)
 	}
 }
 
+static double mean_of(const float *x, int from, int to)
+{
+	double sum = 0;
+	int cnt = 0;
+
+	for (; from < to; from++) {
+		if (isnan(x[from]))
+			continue;
+		sum += x[from];
+		cnt++;
+	}
+	return cnt ? sum / cnt : NAN;
+}
+
+/* The last `span` windows (and the one not yet whole) against as many before, over level. */
+static void over_days(float *f, const struct view *v, int span, double level)
+{
+	int n = v->n_past, mid = n - span, from = mid - span ? mid - span - 1 : 0;
+	double low = extreme(v->past_low, mid - 1, n, 1) - extreme(v->past_low, from, mid - 1, 1);
+	double mean = mean_of(v->past_mean, mid, n) - mean_of(v->past_mean, mid - span, mid);
+	double high = extreme(v->past_high, mid, n, -1) -
+		      extreme(v->past_high, mid - span, mid, -1);
+
+	f[0] = held(over(low, level), -3, 3);
+	f[1] = held(over(mean, level), -3, 3);
+	f[2] = held(over(high, level), -3, 3);
+}
+
+static void fit_windows(float *f, const float *x, int n, double level)
+{
+	int cnt = n < BLOCKS ? n : BLOCKS;
+	struct trend t;
+
+	if (!trend__fit(x + n - cnt, cnt, &t))
+		describe(f, &t, 1, level);
+}
+
+/* What the days before the last one say of it. */
+static void week(float *f, const struct view *v, double level)
+{
+	int n = v->n_past, k;
+	double top, low, now, record = -INFINITY;
+
+	f[WEEK_DAYS] = (float)n / DAY;
+	if (n < 2 * DAY)
+		return;
+	over_days(f + WEEK_LOW, v, DAY, level);
+	if (n >= 4 * DAY)
+		over_days(f + WEEK_LOW2, v, 2 * DAY, level);
+	top = extreme(v->past_high, 0, n - DAY, -1);
+	low = extreme(v->past_low, 0, n - DAY, 1);
+	now = extreme(v->past_low, n - 2, n, 1);
+	f[WEEK_RECORD] = held(over(now - top, level), -3, 3);
+	f[WEEK_RECORD_Z] = held((now - top) / (top - low + 1e-4 * level), -5, 20);
+	for (k = DAY; k <= n - DAY; k++)
+		record = fmax(record, mean_of(v->past_mean, k - DAY, k));
+	f[WEEK_MEAN_RECORD] = held(over(mean_of(v->past_mean, n - DAY, n) - record, level), -3, 3);
+	fit_windows(f + WEEK_CNT, v->past_low, n, level);
+	fit_windows(f + WEEK_CNT + TF_CNT, v->past_mean, n, level);
+}
+
 static double median_of(const float *x, int n)
 {
 	float tmp[VIEW_LONG];
@@ -393,8 +452,11 @@ void feature__extract(struct view *v, struct features *ret)
 	fit(ret, FIT_MEAN_RUN, mean, n, VIEW_LONG, bucket_s, PICK_MEDIAN);
 	fit(ret, FIT_MEAN_WINDOW, mean, n, VIEW_WINDOW, bucket_s, PICK_MEDIAN);
 	fit(ret, FIT_FLOOR_SIXTH, v->mid, v->n_mid, sixth, bucket_s / 6, PICK_MIN);
-	for (which = 0; which < FIT_CNT; which++)
-		describe(ret, which, level, v->window_s);
+	for (which = 0; which < FIT_CNT; which++) {
+		if (ret->known[which])
+			describe(ret->f + F_FITS + which * TF_CNT, &ret->fit[which],
+				 ret->step_s[which] / v->window_s, level);
+	}
 	ret->f[F_AGE] = held((double)n / VIEW_WINDOW, 0, 4);
 	ret->f[F_LIFT] = held(over(level - median_of(floor, n), level), 0, 1);
 	ret->f[F_RUN_AGE] = held(v->age_s / v->window_s, 0, 4);
@@ -402,6 +464,7 @@ void feature__extract(struct view *v, struct features *ret)
 	ret->f[F_RUNS] = held(v->runs, 0, 9);
 	steps(ret, v, level);
 	lines(ret->f + F_LINE, mean, floor, n);
+	week(ret->f + F_WEEK, v, level);
 	ret->f[F_WOBBLE] = held(over(wobble(mean, n), level), 0, 1);
 	past(ret->f + F_PAST, mean, n, PICK_MEDIAN, level);
 	past(ret->f + F_PAST_FLOOR, floor, n, PICK_MIN, level);

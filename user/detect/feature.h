@@ -70,6 +70,21 @@ enum line_feature {
 	LINE_CNT,
 };
 
+/* The last day (four windows) against the days before; all but the first need two days. */
+enum week_feature {
+	WEEK_DAYS, /* known */
+	WEEK_LOW,  /* lowest of the last day minus the lowest of the one before, over level */
+	WEEK_MEAN,
+	WEEK_HIGH,
+	WEEK_LOW2, /* the same of the last two days */
+	WEEK_MEAN2,
+	WEEK_HIGH2,
+	WEEK_RECORD,      /* lowest of the last two windows minus the highest before the last day */
+	WEEK_RECORD_Z,    /* the same over the range before the last day */
+	WEEK_MEAN_RECORD, /* mean of the last day minus the highest mean of any earlier one */
+	WEEK_CNT,
+};
+
 #define STEP_SPANS 5
 
 enum feature {
@@ -91,7 +106,9 @@ enum feature {
 	F_STEP_LOW,    /* lowest of the last span minus lowest of the one before, per window */
 	F_STEP_HIGH = F_STEP_LOW + STEP_SPANS, /* the same for the highest means */
 	F_LINE = F_STEP_HIGH + STEP_SPANS,     /* LINE_CNT of them */
-	F_CNT = F_LINE + LINE_CNT,
+	F_WEEK = F_LINE + LINE_CNT,            /* WEEK_CNT of them */
+	F_WEEK_FIT = F_WEEK + WEEK_CNT,        /* TF_CNT of the windows' lows, .. of their means */
+	F_CNT = F_WEEK_FIT + 2 * TF_CNT,
 };
 
 struct features {

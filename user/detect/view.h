@@ -12,6 +12,7 @@
 #define VIEW_LONG 288  /* four windows */
 #define VIEW_SHORT 72
 #define VIEW_STARTS 8
+#define VIEW_PAST 28 /* windows: a week */
 
 struct view {
 	double window_s;
@@ -32,6 +33,10 @@ struct view {
 	float mean[VIEW_LONG];
 	float load[VIEW_LONG];
 	float mid[VIEW_SHORT];
+	int n_past; /* windows of the last week, the newest one not yet whole */
+	float past_low[VIEW_PAST];
+	float past_mean[VIEW_PAST];
+	float past_high[VIEW_PAST];
 };
 
 #endif /* SEEP_DETECT_VIEW_H */

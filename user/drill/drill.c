@@ -238,6 +238,7 @@ static void drop_result(struct drill_result *r)
 {
 	json_decref(r->sites);
 	json_decref(r->not_seen);
+	json_decref(r->objects);
 }
 
 /* The newest result of a target replaces an older one that was not collected yet. */

@@ -46,6 +46,7 @@ struct drill_result {
 	struct seep_task_id id;
 	json_t *sites;        /* array of SITE, the largest first; borrowed */
 	json_t *not_seen;     /* array of sentences; borrowed */
+	json_t *objects;      /* as objects__to_json says, or NULL; borrowed */
 	unsigned slices;      /* so far */
 	double watched_s;     /* time with probes attached, all slices */
 	double cost_share;    /* measured: probe time per time since the first slice */

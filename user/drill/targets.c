@@ -172,3 +172,45 @@ int targets__of_pod(const char *pod, struct targets *ret_targets, char *ret_know
 		return err;
 	return ret_targets->cnt ? 0 : -ENOENT;
 }
+
+/* ---- families ---- */
+
+static void add_children_of_thread(int task_fd, const char *tid, struct targets *t)
+{
+	char path[64], text[4096], *p = text, *end;
+
+	snprintf(path, sizeof(path), "%s/children", tid);
+	if (fs__read_at(task_fd, path, text, sizeof(text)) <= 0)
+		return;
+	for (; *p; p = end + strspn(end, " \n")) {
+		add_pid(t, strtol(p, &end, 10));
+		if (end == p)
+			break;
+	}
+}
+
+/* Whoever ends meanwhile is left out. */
+static void add_children(pid_t pid, struct targets *t)
+{
+	struct dirent *entry;
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			add_children_of_thread(dirfd(dir), entry->d_name, t);
+	if (dir)
+		closedir(dir);
+}
+
+void targets__of_family(pid_t pid, struct targets *ret_targets)
+{
+	int i;
+
+	*ret_targets = (struct targets){0};
+	add_children(pid, ret_targets);
+	for (i = 0; i < ret_targets->cnt; i++)
+		add_children(ret_targets->pids[i], ret_targets);
+}

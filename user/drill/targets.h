@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * targets.h - which processes a cgroup or a pod consists of, without an agent.
+ * targets.h - which processes a cgroup, a pod or a family consists of, without an agent.
  */
 #ifndef SEEP_DRILL_TARGETS_H
 #define SEEP_DRILL_TARGETS_H
@@ -27,5 +27,8 @@ int targets__of_cgroup(const char *path, struct targets *ret_targets);
  * ret_known then lists the pods that are, or is empty.
  */
 int targets__of_pod(const char *pod, struct targets *ret_targets, char *ret_known, size_t cap);
+
+/* The children of a process, theirs, and so on; not the process itself. */
+void targets__of_family(pid_t pid, struct targets *ret_targets);
 
 #endif /* SEEP_DRILL_TARGETS_H */

@@ -19,12 +19,23 @@
 #define MAINTAIN_S .1
 #define PROGRESS_S 1.0
 #define SNAPSHOT_MIN_S 1.0
+#define CHILDREN_MAX 256
+#define CHILD_MIN_S .1 /* what ends sooner, or is about to run another program, is not worth it */
+
+/* A process that a traced one has forked, not yet traced itself. */
+struct child {
+	struct seep_child who;
+	int parent; /* index in traced */
+	double seen_s;
+};
 
 struct trace {
 	struct trace_cfg cfg;
 	struct symbolizer *symbolizer;
 	struct traced *traced[TRACE_PROCESSES_MAX];
 	int cnt;
+	struct child children[CHILDREN_MAX];
+	int child_cnt;
 	double begin_s, wall_begin_s, end_s;
 	double next_progress_s, next_snapshot_s;
 	struct trace_process processes[TRACE_PROCESSES_MAX];
@@ -95,6 +106,46 @@ int trace__add(struct trace *t, pid_t pid, char ret_why[TRACE_WHY_LEN])
 	return err;
 }
 
+/* ---- children ---- */
+
+static void collect_children(struct trace *t, double at_s)
+{
+	struct child child = {.seen_s = at_s};
+
+	for (child.parent = 0; child.parent < t->cnt; child.parent++)
+		while (t->child_cnt < CHILDREN_MAX &&
+		       traced__next_child(t->traced[child.parent], &child.who))
+			t->children[t->child_cnt++] = child;
+}
+
+/* Those that cannot be traced are counted as children of their parents, like all others. */
+static void adopt(struct trace *t, const struct child *child)
+{
+	char why[TRACE_WHY_LEN];
+
+	if (trace__add(t, child->who.tgid, why))
+		return;
+	traced__is_heir(t->traced[t->cnt - 1]);
+	traced__has_heir(t->traced[child->parent], &child->who);
+}
+
+/* The first of them that is old enough: to attach takes a while, and the others have stacks, too. */
+static void adopt_next(struct trace *t, double at_s)
+{
+	struct child child = t->children[0];
+
+	if (!t->child_cnt || at_s < child.seen_s + CHILD_MIN_S)
+		return;
+	memmove(t->children, t->children + 1, --t->child_cnt * sizeof(child));
+	adopt(t, &child);
+}
+
+static void follow_forks(struct trace *t, double at_s)
+{
+	collect_children(t, at_s);
+	adopt_next(t, at_s);
+}
+
 /* ---- the loop ---- */
 
 /*
@@ -132,6 +183,8 @@ static int keep_clocks(struct trace *t, double at_s, trace_progress_fn fn, void 
 		if (!err && is_due)
 			err = traced__snapshot(t->traced[i], at_s);
 	}
+	if (t->cfg.follows_forks)
+		follow_forks(t, at_s);
 	if (is_due)
 		t->next_snapshot_s = at_s + snapshot_period_s(at_s - t->begin_s);
 	if (fn && at_s >= t->next_progress_s) {
@@ -185,7 +238,7 @@ static int turn(struct trace *t, int stop_fd, trace_progress_fn fn, void *ctx)
 	double at_s = now_s(), left_s = t->end_s - at_s;
 	int cnt, err;
 
-	if (left_s <= 0 || !running_cnt(t))
+	if (left_s <= 0 || (!running_cnt(t) && !t->child_cnt))
 		return 0;
 	cnt = fill_fds(t, stop_fd, fds);
 	if (poll(fds, cnt, ceil(fmin(left_s, MAINTAIN_S) * 1000)) < 0 && errno != EINTR)

@@ -35,6 +35,7 @@ struct trace_cfg {
 	unsigned stack_bytes;  /* copied of each stack; 0: 16 KiB, at most 32 KiB */
 	int use_debuginfod;    /* ask the servers in $DEBUGINFOD_URLS for debug files */
 	int keeps_blocks;      /* tell of single blocks, too */
+	int follows_forks;     /* trace what the processes fork, too */
 	/* what an earlier session of the same process left: followed, but not counted again */
 	const struct trace_block *carried;
 	size_t carried_cnt;

@@ -37,7 +37,8 @@ struct traced {
 	int stack_err;              /* why stacks could not be kept */
 	double start_s, end_s;      /* CLOCK_BOOTTIME */
 	double retry_s, retry_delay_s; /* after exec: when to attach anew */
-	int is_finished, has_ended, has_execed;
+	int is_finished, has_ended, has_execed, is_heir;
+	uint64_t heirs; /* children of it that are traced themselves */
 	unsigned coarsened;
 	uint64_t cpu_first_ns, cpu_last_ns; /* CPU time the process had used, since attached */
 	/* kept at the end */
@@ -373,6 +374,23 @@ void traced__progress(struct traced *t, struct trace_progress *p)
 	p->running += !t->has_ended;
 }
 
+/* ---- children ---- */
+
+int traced__next_child(struct traced *t, struct seep_child *ret_child)
+{
+	return t->probe ? alloc_probe__next_child(t->probe, ret_child) : 0;
+}
+
+void traced__has_heir(struct traced *t, const struct seep_child *child)
+{
+	t->heirs += child->is_copy;
+}
+
+void traced__is_heir(struct traced *t)
+{
+	t->is_heir = 1;
+}
+
 /* ---- the end ---- */
 
 static void take_allocated(void *ctx, uint64_t stack_id, uint64_t bytes, double cnt)
@@ -424,7 +442,11 @@ static void collect_not_seen(struct traced *t)
 
 	t->not_seen[0] = NULL;
 	t->note_cnt = 0;
-	add_note(t, "memory that was allocated before the trace began");
+	if (t->is_heir)
+		add_note(t, "memory that it was forked with, and what it did in its first %.2f s, "
+			    "before there were probes", t->start_s - t->start_ns / 1e9);
+	else
+		add_note(t, "memory that was allocated before the trace began");
 	if (t->has_execed)
 		add_note(t, "what ran in this process before it became '%s'", t->comm);
 	if (t->coarsened)
@@ -432,8 +454,8 @@ static void collect_not_seen(struct traced *t)
 			 units__format_bytes(t->probe ? alloc_probe__sample_bytes(t->probe) : NAN,
 					     size, sizeof(size)));
 	if (t->stats[SEEP_ALLOC_STAT_CHILDREN] && t->probe)
-		add_note(t, "%" PRIu64 " processes that it forked: each of their allocations and "
-			    "frees costs them %u ns until they end, run another program, or the "
+		add_note(t, "%" PRIu64 " processes that it forked (--follow-forks): an allocation "
+			    "costs each of them %u ns until it ends, runs another program, or the "
 			    "probes leave",
 			 t->stats[SEEP_ALLOC_STAT_CHILDREN], alloc_probe__child_hit_ns(t->probe));
 	if (t->stack_err)
@@ -464,6 +486,9 @@ static const struct {
 	 "allocations whose return could not be followed: too many calls at once"},
 	{SEEP_ALLOC_STAT_NO_RESULT, "no_result",
 	 "calls of operator new that threw, or whose end was not seen"},
+	{SEEP_ALLOC_STAT_NO_RETURN, "no_return",
+	 "allocations not followed: to probe their return could have harmed the process (signals "
+	 "on a stack of their own, system calls that go to somebody else)"},
 	{SEEP_ALLOC_STAT_MISSED_FREE, "missed_free",
 	 "blocks were freed unseen, found out when their address came again"},
 	{SEEP_ALLOC_STAT_TOTALS_FULL, "totals_full",
@@ -513,6 +538,15 @@ static void take_left(void *ctx, uint64_t addr, const struct seep_live *live,
 	t->left[t->left_cnt++] = (struct trace_left){{addr, *live}, site};
 }
 
+/* Of the children those count that nobody looks at. */
+static void leave_out_heirs(struct traced *t)
+{
+	uint64_t *children = &t->stats[SEEP_ALLOC_STAT_CHILDREN];
+
+	*children -= t->heirs < *children ? t->heirs : *children; /* or of a program before */
+	t->heirs = 0;
+}
+
 static double cpu_percent(const struct traced *t)
 {
 	double used_ns = (double)t->cpu_last_ns - t->cpu_first_ns;
@@ -557,6 +591,7 @@ int traced__result(struct traced *t, struct trace_process *ret_process)
 	p.survivor_cnt = t->survivor_cnt;
 	p.has_execed = t->has_execed;
 	memcpy(p.comm, t->comm, sizeof(p.comm));
+	leave_out_heirs(t);
 	collect_drops(t, &p.totals);
 	collect_not_seen(t);
 	*ret_process = p;

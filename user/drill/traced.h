@@ -26,6 +26,12 @@ int traced__drain(struct traced *t);
  * full, attaches anew after exec. */
 int traced__maintain(struct traced *t);
 int traced__snapshot(struct traced *t, double now_s);
+/* The next process that it has forked: 1, or 0 if there is none. */
+int traced__next_child(struct traced *t, struct seep_child *ret_child);
+/* One of those is traced itself. */
+void traced__has_heir(struct traced *t, const struct seep_child *child);
+/* This is one: it ran for a while before there were probes. */
+void traced__is_heir(struct traced *t);
 /* Leave the process: detach, and take the last snapshot. Once. */
 int traced__finish(struct traced *t, double now_s, int ended);
 int traced__is_finished(const struct traced *t);

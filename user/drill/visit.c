@@ -3,7 +3,8 @@
  * visit.c - see visit.h.
  *
  * Two kinds of looks go side by side: growth by call stack (growth.h), from the beginning, and
- * slices of a trace of the allocators (trace.h), whose results the ledger sums.
+ * slices of a trace of the allocators (trace.h), whose results the ledger sums. Where the runtime lets
+ * others count its objects (objects.h), their types are compared from slice to slice, too.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -19,6 +20,7 @@
 #include "../probe/user_stack.h"
 #include "growth.h"
 #include "ledger.h"
+#include "objects.h"
 #include "trace.h"
 #include "visit.h"
 
@@ -30,6 +32,7 @@
 #define SAMPLE_BYTES (512u << 10)
 #define REST_MIN_S   0.5
 #define SITES_TOP    10
+#define OBJECTS_TOP  10
 #define GROWTH_SHARE 0.005 /* of one core's time for watching growth, at most half the budget */
 #define STARVED_MAX  10.0  /* a target with less than a tenth of a core counts as if it had that */
 #define EXPLAINED    0.5   /* of the growth by the allocators' sites: then they are enough */
@@ -38,6 +41,7 @@ struct visit {
 	struct visit_cfg cfg;
 	struct ledger *ledger;
 	struct growth *growth; /* NULL: cannot be watched, or is not needed any more */
+	struct objects *objects;
 	struct alloc_probe *probe; /* kept between slices; NULL: none yet */
 	int heap_err;	       /* why its allocators cannot be traced */
 	uint64_t stack_end;    /* tells the program that it ran */
@@ -159,8 +163,10 @@ static void forget_after_exec(struct visit *v)
 {
 	uint64_t stack_end = user_stack__main_end(v->cfg.id.tgid);
 
-	if (v->stack_end && stack_end && stack_end != v->stack_end)
+	if (v->stack_end && stack_end && stack_end != v->stack_end) {
 		ledger__forget(v->ledger);
+		objects__forget(v->objects);
+	}
 	v->stack_end = stack_end;
 }
 
@@ -286,6 +292,7 @@ void visit__result(struct visit *v, struct drill_result *ret_result)
 		.id = v->cfg.id,
 		.sites = ledger__to_json(v->ledger, SITES_TOP),
 		.not_seen = json_deep_copy(v->not_seen),
+		.objects = objects__to_json(v->objects, OBJECTS_TOP),
 		.slices = v->slices,
 		.watched_s = v->watched_s,
 		.duty_share = duty_of(v),
@@ -309,12 +316,14 @@ int visit__new(const struct visit_cfg *cfg, struct visit **ret_visit)
 	v->cfg = *cfg;
 	v->ledger = ledger__new();
 	v->not_seen = json_array();
+	v->objects = objects__new(cfg->id.tgid);
 	v->began_s = now_s();
-	if (!v->ledger || !v->not_seen) {
+	if (!v->ledger || !v->not_seen || !v->objects) {
 		visit__free(v);
 		return -ENOMEM;
 	}
 	begin_growth(v);
+	objects__look(v->objects);
 	v->on_s = COUNT_S;
 	v->heap_err = run_slice(v, COUNT_S, COUNT_BYTES, 0);
 	*ret_visit = v;
@@ -328,6 +337,7 @@ void visit__free(struct visit *v)
 	growth__free(v->growth);
 	alloc_probe__free(v->probe);
 	ledger__free(v->ledger);
+	objects__free(v->objects);
 	json_decref(v->not_seen);
 	free(v);
 }
@@ -352,6 +362,7 @@ void visit__look(struct visit *v)
 		v->heap_err = run_slice(v, v->on_s, SAMPLE_BYTES, 1);
 	else if (v->growth)
 		poll(&stop, 1, v->on_s * 1000); /* it grows meanwhile; an early end does no harm */
+	objects__look(v->objects);
 	v->slices += !visit__is_blind(v);
 }
 

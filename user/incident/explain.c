@@ -249,6 +249,42 @@ static void say_site(struct buf *b, const struct incident *in)
 	buf__puts(b, ". ");
 }
 
+static void say_type(struct buf *b, const json_t *type, const char *what, const char *verb)
+{
+	char bytes[32];
+
+	buf__printf(b, "%s %s%s by %" JSON_INTEGER_FORMAT " (%s)", what,
+		    json_string_value(json_object_get(type, "type")), verb,
+		    json_integer_value(json_object_get(type, "added_objects")),
+		    size(json_number_value(json_object_get(type, "added_bytes")), bytes,
+			 sizeof(bytes)));
+}
+
+/* What it is that piles up, where objects can be counted; a class of the program tells most. */
+static void say_objects(struct buf *b, const struct incident *in)
+{
+	const json_t *types = json_object_get(in->objects, "types"), *type, *first = NULL, *own = NULL;
+	char how_long[32];
+	size_t i;
+
+	json_array_foreach(types, i, type) {
+		if (!json_string_value(json_object_get(type, "type")))
+			continue;
+		first = first ? first : type;
+		if (!own && json_is_true(json_object_get(type, "class")))
+			own = type;
+	}
+	if (!first)
+		return;
+	buf__printf(b, "Within %s its objects",
+		    span(json_number_value(json_object_get(in->objects, "span_s")), how_long,
+			 sizeof(how_long)));
+	say_type(b, first, " of type", " grew");
+	if (own && own != first)
+		say_type(b, own, ", those of its own class", "");
+	buf__puts(b, ". ");
+}
+
 static void say_state(struct buf *b, const struct incident *in, double now_s)
 {
 	char when[32], how_long[32];
@@ -363,6 +399,7 @@ static void say_leak(struct buf *b, const struct incident *in, double now_s)
 	say_certainty(b, in);
 	say_limit(b, in);
 	say_site(b, in);
+	say_objects(b, in);
 	say_state(b, in, now_s);
 	say_not_seen(b, in);
 	say_advice(b, in);

@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/json_mem.h"
 #include "history.h"
 #include "text.h"
 
@@ -147,6 +148,14 @@ static int done(struct history *h, int err)
 	return err;
 }
 
+/* The same of what was written: once that works again, the trouble is over. */
+static int written(struct history *h, int err)
+{
+	if (!err)
+		h->last_err = 0;
+	return done(h, err);
+}
+
 static int exec(sqlite3 *db, const char *sql)
 {
 	return to_errno(sqlite3_exec(db, sql, NULL, NULL, NULL));
@@ -168,6 +177,20 @@ static int user_version(sqlite3 *db, int *ret_version)
 	return to_errno(rc);
 }
 
+/*
+ * What quick_check says of a file: damage, or an error of reading that says nothing of the file
+ * ("unable to get the page. error code=266"), which must not be taken for it.
+ */
+static int verdict_of(const char *said)
+{
+	const char *code = said ? strstr(said, "error code=") : NULL;
+	int rc = code ? atoi(code + strlen("error code=")) : SQLITE_CORRUPT;
+
+	if (!said)
+		return -ENOMEM;
+	return strcmp(said, "ok") ? to_errno(rc) ?: -EBADMSG : 0;
+}
+
 /* -EBADMSG when the file is damaged in a place that nobody has read yet. */
 static int check(sqlite3 *db)
 {
@@ -178,8 +201,8 @@ static int check(sqlite3 *db)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	err = to_errno(rc);
-	if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(stmt, 0), "ok"))
-		err = -EBADMSG;
+	if (rc == SQLITE_ROW)
+		err = verdict_of((const char *)sqlite3_column_text(stmt, 0));
 	sqlite3_finalize(stmt);
 	return err;
 }
@@ -310,11 +333,46 @@ static int move_aside(const char *path)
 	return 0;
 }
 
+/* To its end, whatever it holds. */
+static int read_through(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err = 0;
+	char block[16384];
+	ssize_t n = -1;
+
+	if (fd >= 0)
+		while ((n = read(fd, block, sizeof(block))) > 0)
+			;
+	if (n < 0)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/*
+ * SQLite calls a file corrupt that only could not be read, too. Nothing is moved aside for that:
+ * the file has to be readable, and corrupt a second time.
+ */
+static int open_twice(struct history *h, const char **ret_why)
+{
+	int err = open_db(h, ret_why), unread;
+
+	if (err != -EBADMSG)
+		return err;
+	*ret_why = NULL;
+	unread = read_through(h->path);
+	if (!unread)
+		return open_db(h, ret_why);
+	*ret_why = strerrordesc_np(-unread);
+	return unread;
+}
+
 static int open_or_begin_anew(struct history *h, const char **ret_why)
 {
 	int err;
 
-	err = open_db(h, ret_why);
+	err = open_twice(h, ret_why);
 	if (err != -EBADMSG)
 		return err;
 	*ret_why = NULL;
@@ -390,7 +448,8 @@ static int write_row(struct history *h, const json_t *json, const char *document
 
 int history__put(struct history *h, const struct incident *in)
 {
-	json_t *json = incident__to_json(in, 0);
+	uint64_t failed = json_mem__failed();
+	json_t *json = json_mem__whole(incident__to_json(in, 0), failed);
 	char *document = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	int err = -ENOMEM;
 
@@ -398,22 +457,28 @@ int history__put(struct history *h, const struct incident *in)
 		err = write_row(h, json, document);
 	free(document);
 	json_decref(json);
-	return done(h, err);
+	return written(h, err);
 }
 
 /* ---- reading ---- */
 
-static struct incident *parse(const char *document)
+/* 0, -EBADMSG, or -ENOMEM: then nothing is wrong with the document. */
+static int parse(const char *document, struct incident **ret_incident)
 {
-	const char *why;
 	struct incident *in = NULL;
+	const char *why;
 	json_t *json;
+	int err;
 
+	errno = 0;
 	json = document ? json_loads(document, 0, NULL) : NULL;
 	if (json)
 		in = incident__from_json(json, &why);
+	err = in ? 0 : errno == ENOMEM ? -ENOMEM : -EBADMSG;
 	json_decref(json);
-	return in;
+	if (in)
+		*ret_incident = in;
+	return err;
 }
 
 static int bind_query(sqlite3_stmt *stmt, const struct history_query *q, const char *key)
@@ -435,11 +500,13 @@ static int bind_query(sqlite3_stmt *stmt, const struct history_query *q, const c
 static int run_query(struct history *h, sqlite3_stmt *stmt, history_fn fn, void *ctx)
 {
 	struct incident *in;
-	int rc;
+	int rc, err;
 
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		in = parse((const char *)sqlite3_column_text(stmt, 0));
-		if (!in)
+		err = parse((const char *)sqlite3_column_text(stmt, 0), &in);
+		if (err == -ENOMEM)
+			return SQLITE_NOMEM;
+		if (err)
 			h->unreadable++;
 		else if (fn(ctx, in))
 			return SQLITE_OK;
@@ -490,7 +557,7 @@ int history__put_told(struct history *h, const struct history_told *told)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	sqlite3_finalize(stmt);
-	return done(h, to_errno(rc));
+	return written(h, to_errno(rc));
 }
 
 int history__remove_told(struct history *h, const char *target, const char *id)
@@ -507,7 +574,7 @@ int history__remove_told(struct history *h, const char *target, const char *id)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	sqlite3_finalize(stmt);
-	return done(h, to_errno(rc));
+	return written(h, to_errno(rc));
 }
 
 int history__foreach_told(struct history *h, history_told_fn fn, void *ctx)
@@ -560,7 +627,7 @@ int history__put_mute(struct history *h, const struct history_mute *mute)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	sqlite3_finalize(stmt);
-	return done(h, to_errno(rc));
+	return written(h, to_errno(rc));
 }
 
 int history__remove_mute(struct history *h, const char *id)
@@ -574,7 +641,7 @@ int history__remove_mute(struct history *h, const char *id)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	sqlite3_finalize(stmt);
-	return done(h, to_errno(rc));
+	return written(h, to_errno(rc));
 }
 
 static struct history_mute mute_of(sqlite3_stmt *stmt)
@@ -634,7 +701,7 @@ int history__expire(struct history *h, double before_s, unsigned max_rows)
 		err = run_with_number(h->db, expire_rows_sql, max_rows);
 	if (!err)
 		err = exec(h->db, "PRAGMA incremental_vacuum");
-	return done(h, err);
+	return written(h, err);
 }
 
 static uint64_t count_rows(sqlite3 *db)

@@ -82,7 +82,7 @@ int history__foreach_mute(struct history *h, history_mute_fn fn, void *ctx);
 
 struct history_stats {
 	uint64_t rows, failed, unreadable, size_bytes;
-	int last_err; /* of the newest call that failed */
+	int last_err; /* -errno of the newest call that failed; 0 since something was written again */
 };
 void history__stats(struct history *h, struct history_stats *ret_stats);
 

@@ -108,6 +108,7 @@ void incident__free(struct incident *in)
 	for (i = 0; i < TOP_CNT; i++)
 		json_decref(in->top[i]);
 	json_decref(in->sites);
+	json_decref(in->objects);
 	json_decref(in->configuration);
 	json_decref(in->errors);
 	json_decref(in->victims);
@@ -230,13 +231,23 @@ int incident__set_top(struct incident *in, enum incident_top which, json_t *top)
 	return 0;
 }
 
+static void replace(json_t **kept, json_t *fresh)
+{
+	if (!fresh)
+		return;
+	json_incref(fresh);
+	json_decref(*kept);
+	*kept = fresh;
+}
+
+void incident__set_objects(struct incident *in, json_t *objects)
+{
+	replace(&in->objects, objects);
+}
+
 void incident__set_configuration(struct incident *in, json_t *configuration)
 {
-	if (!configuration)
-		return;
-	json_incref(configuration);
-	json_decref(in->configuration);
-	in->configuration = configuration;
+	replace(&in->configuration, configuration);
 }
 
 int incident__told(struct incident *in, double t_s, const char *target, const char *type,

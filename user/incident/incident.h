@@ -68,6 +68,7 @@ struct incident {
 	size_t history_cnt;
 	json_t *top[TOP_CNT];  /* rows as in `top`, at most INCIDENT_TOP_MAX each, or NULL */
 	json_t *sites;	       /* array of SITE, or NULL */
+	json_t *objects;       /* which types of its runtime pile up (drill/objects.h), or NULL */
 	json_t *configuration; /* what it was judged with, or NULL */
 	json_t *errors;	       /* see memory_error.h; these three are its own, or NULL */
 	json_t *victims;       /* of OOM kills, with what was known of them, the newest last */
@@ -97,6 +98,7 @@ int incident__set_top(struct incident *in, enum incident_top which, json_t *top)
 int incident__set_sites(struct incident *in, json_t *sites);
 
 /* Shared as well; NULL is kept from before. */
+void incident__set_objects(struct incident *in, json_t *objects);
 void incident__set_configuration(struct incident *in, json_t *configuration);
 /* A target of notifications was told that it is open, or of its end. 0 or -ENOMEM. */
 int incident__told(struct incident *in, double t_s, const char *target, const char *type,

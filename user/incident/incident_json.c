@@ -294,6 +294,7 @@ json_t *incident__to_json(const struct incident *in, int brief)
 	err |= put(o, "worst",
 		   verdict_of(in, &in->worst, in->worst_evidence, in->worst_evidence_cnt));
 	err |= put(o, "sites", shared_or_empty(in->sites));
+	err |= put(o, "objects", in->objects ? json_incref(in->objects) : json_null());
 	err |= put(o, "errors", copied_or_empty(in->errors));
 	err |= put(o, "victims", copied_or_empty(in->victims));
 	err |= put(o, "attributes", attributes_of(&in->object));
@@ -553,6 +554,7 @@ static int read_body(struct incident *in, const json_t *json)
 {
 	const json_t *sites = json_object_get(json, "sites");
 	json_t *configuration = json_object_get(json, "configuration"), *top;
+	json_t *objects = json_object_get(json, "objects");
 	const char *reason = get_text(json, "close_reason");
 	int i, err = 0;
 
@@ -565,6 +567,8 @@ static int read_body(struct incident *in, const json_t *json)
 		if (json_array_size(top))
 			err |= incident__set_top(in, i, top);
 	}
+	if (json_is_object(objects))
+		incident__set_objects(in, objects);
 	if (json_is_object(configuration))
 		incident__set_configuration(in, configuration);
 	err |= memory_error__read(in, json);

@@ -55,6 +55,39 @@ struct mutes *mutes__new(struct history *h)
 	return m;
 }
 
+static int save(struct mutes *m, const struct mute *mute)
+{
+	const struct history_mute row = {
+		.id = mute->id,
+		.selector = selector__text(mute->select),
+		.reason = mute->reason,
+		.created_s = mute->created_s,
+		.until_s = mute->until_s,
+	};
+
+	return m->history ? history__put_mute(m->history, &row) : 0;
+}
+
+void mutes__use(struct mutes *m, struct history *h)
+{
+	size_t i, cnt = m->cnt;
+	struct mute kept[MUTES_MAX];
+
+	memcpy(kept, m->v, cnt * sizeof(kept[0]));
+	m->history = h;
+	m->cnt = 0;
+	history__foreach_mute(h, restore, m);
+	for (i = 0; i < cnt; i++) {
+		if (m->cnt == MUTES_MAX) {
+			selector__free(kept[i].select);
+			continue;
+		}
+		choose_id(m, kept[i].id); /* that of the history may be another */
+		m->v[m->cnt++] = kept[i];
+		(void)save(m, &kept[i]);
+	}
+}
+
 void mutes__free(struct mutes *m)
 {
 	size_t i;
@@ -79,19 +112,6 @@ static void drop_ended(struct mutes *m, double now_s)
 	for (i = m->cnt; i-- > 0;)
 		if (m->v[i].until_s <= now_s)
 			drop(m, i);
-}
-
-static int save(struct mutes *m, const struct mute *mute)
-{
-	const struct history_mute row = {
-		.id = mute->id,
-		.selector = selector__text(mute->select),
-		.reason = mute->reason,
-		.created_s = mute->created_s,
-		.until_s = mute->until_s,
-	};
-
-	return m->history ? history__put_mute(m->history, &row) : 0;
 }
 
 static int set_reason(struct mute *mute, const char *reason)

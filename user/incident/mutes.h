@@ -26,6 +26,8 @@ struct mutes;
 
 /* Takes up what the history (may be NULL) knows. NULL: out of memory. */
 struct mutes *mutes__new(struct history *h);
+/* A history, where there was none: its mutes join those that are here, which may get new IDs. */
+void mutes__use(struct mutes *m, struct history *h);
 void mutes__free(struct mutes *m);
 
 /* 0 with the mute, owned by the module; -EINVAL, -E2BIG, -ENOMEM with the reason in why. reason may

@@ -8,6 +8,7 @@
  * when the history did not take them. The wall clock may step, so that distances in time are
  * taken without their sign.
  */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,18 +187,30 @@ static void supersede(struct tracker *tr, struct incident *in)
 	incident__free(in);
 }
 
+struct loading {
+	struct tracker *tr;
+	int err;
+};
+
 static int take_up(void *ctx, struct incident *in)
 {
-	struct tracker *tr = ctx;
+	struct loading *l = ctx;
+	struct tracker *tr = l->tr;
 	struct entry *e;
 
+	if (find_id(tr, in->id)) { /* an earlier try ended halfway */
+		incident__free(in);
+		return 0;
+	}
 	if (tr->open_cnt >= tr->max_open || find_open(tr, in->key)) {
 		supersede(tr, in);
 		return 0;
 	}
 	e = add(tr, in);
-	if (!e)
+	if (!e) {
+		l->err = -ENOMEM;
 		return 1;
+	}
 	e->taken_up = 1;
 	return 0;
 }
@@ -206,11 +219,12 @@ static int take_up(void *ctx, struct incident *in)
 static int load(struct tracker *tr)
 {
 	const struct history_query open = {.open_only = 1, .since_s = NAN, .limit = 1 << 20};
+	struct loading l = {.tr = tr};
 	int err;
 
-	err = history__query(tr->history, &open, take_up, tr);
-	tr->loaded = !err;
-	return err;
+	err = history__query(tr->history, &open, take_up, &l);
+	tr->loaded = !err && !l.err;
+	return err ? err : l.err;
 }
 
 /* ---- upkeep, before each change ---- */
@@ -518,6 +532,7 @@ static int take_surroundings(struct incident *in, double now_s, const struct fin
 			incident__set_top(in, i, f->top[i]);
 	}
 	incident__set_configuration(in, f->configuration);
+	incident__set_objects(in, f->objects);
 	return take_sites(in, now_s, f);
 }
 
@@ -854,6 +869,12 @@ struct tracker *tracker__new(const struct tracker_cfg *cfg)
 	if (tr->history)
 		load(tr); /* when it fails, each call tries again */
 	return tr;
+}
+
+void tracker__use(struct tracker *tr, struct history *history)
+{
+	tr->history = history;
+	tr->loaded = 0; /* the next call does it, and writes what is pending */
 }
 
 void tracker__free(struct tracker *tr)

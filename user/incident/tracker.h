@@ -39,6 +39,8 @@ struct tracker_cfg {
 
 /* Open incidents of the history are taken up again. NULL: out of memory. */
 struct tracker *tracker__new(const struct tracker_cfg *cfg);
+/* A history, where there was none: it takes what is here, and its open incidents are taken up. */
+void tracker__use(struct tracker *tr, struct history *history);
 /* What is not yet written is written, once. */
 void tracker__free(struct tracker *tr);
 
@@ -54,6 +56,7 @@ struct finding {
 	json_t *top[TOP_CNT]; /* shared; may be NULL: kept from before */
 	json_t *configuration; /* the same */
 	json_t *sites;    /* array of SITE, shared; the same */
+	json_t *objects;  /* which types pile up, shared; the same */
 	json_t *not_seen; /* array of sentences; the same */
 	const enum incident_severity *severity; /* set by the configuration; NULL = the numbers say */
 };

@@ -235,7 +235,7 @@ static int by_bytes(const void *a, const void *b)
 	return name_order(x->name, y->name);
 }
 
-static int take_type(void *ctx, const char *name, uint64_t objects, uint64_t bytes)
+static int take_type(void *ctx, const struct python_type *t)
 {
 	struct heap *h = ctx;
 	size_t cap = h->cap ? 2 * h->cap : 256;
@@ -248,7 +248,7 @@ static int take_type(void *ctx, const char *name, uint64_t objects, uint64_t byt
 		h->by_name = types;
 		h->cap = cap;
 	}
-	h->by_name[h->cnt++] = (struct heap_type){name, objects, bytes};
+	h->by_name[h->cnt++] = (struct heap_type){t->name, t->is_class, t->objects, t->bytes};
 	return 0;
 }
 

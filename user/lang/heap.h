@@ -18,6 +18,7 @@ struct heap;
 
 struct heap_type {
 	const char *name; /* clean, the heap's; NULL: memory without an object in it */
+	int is_class;	  /* of the program or an extension, not built into the runtime */
 	uint64_t objects;
 	uint64_t bytes; /* of the allocator's blocks they are in */
 };

@@ -24,6 +24,7 @@
 
 #define FLAG_MANAGED_WEAKREF (1ULL << 3)
 #define FLAG_MANAGED_DICT    (1ULL << 4)
+#define FLAG_HEAP_TYPE	     (1ULL << 9)
 #define FLAG_READY	     (1ULL << 12)
 #define FLAG_HAVE_GC	     (1ULL << 14)
 #define FLAG_TYPE_SUBCLASS   (1ULL << 31)
@@ -54,6 +55,7 @@ _Static_assert(offsetof(struct type_object, flags) == 168, "as CPython has it");
 struct known_type {
 	uint64_t address;
 	int prefix; /* bytes before an object; -1: not a type */
+	int is_class;
 	uint64_t objects, bytes;
 	char name[NAME_CAP];
 	UT_hash_handle hh;
@@ -134,6 +136,7 @@ static int look_at_type(const struct python_heap *h, struct known_type *known)
 	    read_type(h, type.type, &meta) || !is_plausible(&meta) ||
 	    !(meta.flags & FLAG_TYPE_SUBCLASS) || read_name(h, type.name, known->name))
 		return -1;
+	known->is_class = !!(type.flags & FLAG_HEAP_TYPE);
 	return (type.flags & FLAG_HAVE_GC ? GC_HEADER : 0) +
 	       (type.flags & (FLAG_MANAGED_DICT | FLAG_MANAGED_WEAKREF) ? PRE_HEADER : 0);
 }
@@ -313,15 +316,17 @@ int python_heap__pool(struct python_heap *h, uint64_t address, const void *bytes
 
 int python_heap__each(const struct python_heap *h, python_type_fn fn, void *ctx)
 {
+	const struct python_type raw = {.objects = h->raw_blocks, .bytes = h->raw_bytes};
 	const struct known_type *t;
+	struct python_type type;
 	int err = 0;
 
-	for (t = h->types; t && !err; t = t->hh.next)
+	for (t = h->types; t && !err; t = t->hh.next) {
+		type = (struct python_type){t->name, t->is_class, t->objects, t->bytes};
 		if (t->objects)
-			err = fn(ctx, t->name, t->objects, t->bytes);
-	if (!err && h->raw_blocks)
-		err = fn(ctx, NULL, h->raw_blocks, h->raw_bytes);
-	return err;
+			err = fn(ctx, &type);
+	}
+	return err || !raw.objects ? err : fn(ctx, &raw);
 }
 
 void python_heap__totals(const struct python_heap *h, struct python_heap_totals *ret_totals)

@@ -38,8 +38,14 @@ int python_heap__note(struct python_heap *h, uint64_t address, const void *bytes
  */
 int python_heap__pool(struct python_heap *h, uint64_t address, const void *bytes, size_t len);
 
-/* Called for every type found; name NULL: blocks without an object. */
-typedef int (*python_type_fn)(void *ctx, const char *name, uint64_t objects, uint64_t bytes);
+/* A type found, or (name NULL) all blocks without an object. */
+struct python_type {
+	const char *name;
+	int is_class; /* made by a class statement, or by an extension like one; not built in */
+	uint64_t objects, bytes;
+};
+
+typedef int (*python_type_fn)(void *ctx, const struct python_type *type);
 /* 0 or what fn returned. A name may come several times: a class that was defined again is another type. */
 int python_heap__each(const struct python_heap *h, python_type_fn fn, void *ctx);
 

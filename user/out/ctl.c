@@ -3,8 +3,10 @@
  * ctl.c - the server side of ctl_proto.h on the agent's loop.
  *
  * A client is either sending its request or being sent its answer; it never goes back. Each has
- * one deadline for both, so that nobody can hold a slot by being slow. Accepting is done in small
- * batches: a flood of connections takes turns with everything else on the loop.
+ * one deadline for both, so that nobody can hold a slot by being slow. When all slots are taken,
+ * the one who has said nothing useful for the longest makes room for the newest: whoever sends its
+ * request at once is answered, whatever the others do. Accepting is done in small batches: a flood
+ * of connections takes turns with everything else on the loop.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -42,7 +44,7 @@ struct client {
 struct ctl {
 	struct loop *loop;
 	struct loop_source *listener;
-	struct loop_source *sweeper;
+	struct loop_source *sweeper; /* while there are clients, or accepting is paused */
 	ctl_handler_fn handler;
 	void *ctx;
 	int fd;
@@ -213,32 +215,89 @@ static void on_client(void *ctx, uint32_t events)
 		client__read(cl);
 }
 
+/* Say why in one go that may fail: whoever is turned away gets no memory. */
+static void turn_away(int fd)
+{
+	static const char line[] =
+		"{\"v\":1,\"ok\":false,\"code\":1,\"error\":\"too many clients, try again\"}\n";
+
+	send(fd, line, sizeof(line) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void refuse(struct ctl *c, int fd)
+{
+	c->stats.refused++;
+	turn_away(fd);
+	close(fd);
+}
+
+/* The one that has not finished its request for the longest; NULL when all have. */
+static struct client *most_idle(const struct ctl *c)
+{
+	struct client *found = NULL, *cl;
+	int i;
+
+	for (i = 0; i < CTL_MAX_CLIENTS; i++) {
+		cl = c->clients[i];
+		if (cl && !cl->answering && (!found || cl->deadline_ns < found->deadline_ns))
+			found = cl;
+	}
+	return found;
+}
+
 static struct client **free_slot(struct ctl *c)
 {
+	struct client *idle;
 	int i;
 
 	for (i = 0; i < CTL_MAX_CLIENTS; i++) {
 		if (!c->clients[i])
 			return &c->clients[i];
 	}
-	return NULL;
+	idle = most_idle(c);
+	if (!idle)
+		return NULL;
+	for (i = 0; c->clients[i] != idle; i++)
+		;
+	c->stats.displaced++;
+	turn_away(idle->fd);
+	client__close(idle);
+	return &c->clients[i];
 }
 
-/* Say why in one go that may fail: whoever is refused gets no memory. */
-static void refuse(struct ctl *c, int fd)
+static void on_sweep(void *ctx, uint32_t events)
 {
-	static const char line[] =
-		"{\"v\":1,\"ok\":false,\"code\":1,\"error\":\"too many clients, try again\"}\n";
+	struct ctl *c = ctx;
+	uint64_t now_ns = clock__boot_ns();
+	int i;
 
-	c->stats.refused++;
-	send(fd, line, sizeof(line) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(fd);
+	(void)events;
+	for (i = 0; i < CTL_MAX_CLIENTS; i++) {
+		if (!c->clients[i] || now_ns < c->clients[i]->deadline_ns)
+			continue;
+		c->stats.timed_out++;
+		client__close(c->clients[i]);
+	}
+	if (c->paused)
+		c->paused = !!loop__modify(c->listener, EPOLLIN);
+	if (!c->stats.clients && !c->paused) {
+		loop__remove(c->sweeper);
+		c->sweeper = NULL;
+	}
+}
+
+/* An agent that nobody asks is not woken for it. 0: there is no timer to be had. */
+static int sweep_from_now(struct ctl *c)
+{
+	if (!c->sweeper)
+		c->sweeper = loop__add_timer(c->loop, SWEEP_NS, SWEEP_NS, on_sweep, c);
+	return !!c->sweeper;
 }
 
 static int add_client(struct ctl *c, int fd)
 {
 	struct client **slot = free_slot(c);
-	struct client *cl = slot ? calloc(1, sizeof(*cl)) : NULL;
+	struct client *cl = slot && sweep_from_now(c) ? calloc(1, sizeof(*cl)) : NULL;
 
 	if (!cl)
 		return -ENOMEM;
@@ -267,30 +326,13 @@ static void on_listener(void *ctx, uint32_t events)
 			continue;
 		if (fd < 0) {
 			/* out of descriptors: the loop would spin on a ready listener */
-			if (errno != EAGAIN)
+			if (errno != EAGAIN && sweep_from_now(c))
 				c->paused = !loop__modify(c->listener, 0);
 			return;
 		}
 		if (add_client(c, fd))
 			refuse(c, fd);
 	}
-}
-
-static void on_sweep(void *ctx, uint32_t events)
-{
-	struct ctl *c = ctx;
-	uint64_t now_ns = clock__boot_ns();
-	int i;
-
-	(void)events;
-	for (i = 0; i < CTL_MAX_CLIENTS; i++) {
-		if (!c->clients[i] || now_ns < c->clients[i]->deadline_ns)
-			continue;
-		c->stats.timed_out++;
-		client__close(c->clients[i]);
-	}
-	if (c->paused)
-		c->paused = !!loop__modify(c->listener, EPOLLIN);
 }
 
 static int new_socket(void)
@@ -367,8 +409,7 @@ static int start(struct ctl *c)
 	if (err)
 		return err;
 	c->listener = loop__add_fd(c->loop, c->fd, EPOLLIN, on_listener, c);
-	c->sweeper = loop__add_timer(c->loop, SWEEP_NS, SWEEP_NS, on_sweep, c);
-	return c->listener && c->sweeper ? 0 : -errno;
+	return c->listener ? 0 : -errno;
 }
 
 int ctl__new(struct loop *loop, const char *path, ctl_handler_fn handler, void *ctx,

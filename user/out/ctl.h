@@ -33,7 +33,7 @@ void ctl__free(struct ctl *c); /* removes the socket file */
 
 struct ctl_stats {
 	unsigned clients;
-	uint64_t requests, refused, timed_out, bad;
+	uint64_t requests, refused, displaced, timed_out, bad;
 };
 void ctl__stats(const struct ctl *c, struct ctl_stats *ret_stats);
 

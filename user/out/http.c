@@ -11,15 +11,27 @@
 #include <unistd.h>
 
 #include <microhttpd.h>
+#include <utlist.h>
 
 #include "http.h"
 #include "http_access.h"
 
 #define TICK_NS 1000000000ULL /* how often timeouts are looked after */
 
+/* In the order in which they last asked for something, or came. */
+struct client {
+	struct client *prev, *next;
+	int fd;
+	int is_closing;
+};
+
 struct http {
 	struct MHD_Daemon *daemon;
-	struct loop_source *source, *timer;
+	struct loop *loop;
+	struct loop_source *source;
+	struct loop_source *timer; /* while there are clients */
+	struct client *clients;
+	struct http_stats stats;
 	http_handler_fn handler;
 	void *ctx;
 	char *token;  /* NULL: none is asked for */
@@ -163,6 +175,88 @@ static enum MHD_Result send_body(struct MHD_Connection *c, unsigned status, cons
 	return ret;
 }
 
+/* ---- clients ----------------------------------------------------------------------------- */
+
+static void run(void *ctx, uint32_t epoll_events)
+{
+	struct http *h = ctx;
+
+	(void)epoll_events;
+	MHD_run(h->daemon);
+}
+
+/* The library closes it at its next run. */
+static void displace(struct http *h)
+{
+	struct client *cl;
+
+	DL_FOREACH(h->clients, cl)
+		if (!cl->is_closing)
+			break;
+	if (!cl)
+		return;
+	cl->is_closing = 1;
+	h->stats.displaced++;
+	shutdown(cl->fd, SHUT_RDWR);
+}
+
+static void welcome(struct http *h, struct MHD_Connection *c, void **ret_client)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct client *cl = calloc(1, sizeof(*cl));
+
+	if (!info || !cl) {
+		free(cl);
+		return; /* it is served, and ends by its time limit */
+	}
+	if (h->stats.clients >= HTTP_MAX_CLIENTS)
+		displace(h);
+	cl->fd = info->connect_fd;
+	DL_APPEND(h->clients, cl);
+	h->stats.clients++;
+	*ret_client = cl;
+	if (!h->timer)
+		h->timer = loop__add_timer(h->loop, TICK_NS, TICK_NS, run, h);
+}
+
+/*
+ * Who has been silent for the longest makes room for the newest: probes of an orchestrator, which ask
+ * at once, are answered, however many clients there are that only hold their connections.
+ */
+static void on_connection(void *cls, struct MHD_Connection *c, void **client,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct http *h = cls;
+	struct client *cl = *client;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		welcome(h, c, client);
+		return;
+	}
+	if (!cl)
+		return;
+	DL_DELETE(h->clients, cl);
+	free(cl);
+	*client = NULL;
+	if (--h->stats.clients)
+		return;
+	loop__remove(h->timer);
+	h->timer = NULL;
+}
+
+static void note_activity(struct http *h, struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct client *cl = info ? info->socket_context : NULL;
+
+	if (!cl)
+		return;
+	DL_DELETE(h->clients, cl);
+	DL_APPEND(h->clients, cl);
+}
+
 /* ---- requests ---------------------------------------------------------------------------- */
 
 const char *http__arg(const struct http_request *rq, const char *name)
@@ -223,12 +317,14 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 	(void)upload;
 	if (!*state) { /* headers only: wait for the whole request */
 		*state = h;
+		note_activity(h, c);
 		return MHD_YES;
 	}
 	if (*upload_size) { /* nobody reads it */
 		*upload_size = 0;
 		return MHD_YES;
 	}
+	h->stats.requests++;
 	status = refuse(h, c, url, method, &body);
 	if (!status)
 		status = h->handler(h->ctx, &rq, &body, &type);
@@ -239,19 +335,13 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 	return ret;
 }
 
-static void run(void *ctx, uint32_t epoll_events)
-{
-	struct http *h = ctx;
-
-	(void)epoll_events;
-	MHD_run(h->daemon);
-}
-
+/* The limit leaves room for those that are being closed. */
 static struct MHD_Daemon *start(struct http *h, int fd)
 {
 	return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, h,
 				MHD_OPTION_LISTEN_SOCKET, fd,
-				MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_MAX_CLIENTS,
+				MHD_OPTION_CONNECTION_LIMIT, 2 * (unsigned)HTTP_MAX_CLIENTS,
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
 				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_TIMEOUT_S,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384, MHD_OPTION_END);
 }
@@ -264,8 +354,7 @@ static int watch(struct http *h, struct loop *loop)
 	if (!info)
 		return -ENOSYS;
 	h->source = loop__add_fd(loop, info->epoll_fd, EPOLLIN, run, h);
-	h->timer = loop__add_timer(loop, TICK_NS, TICK_NS, run, h);
-	return h->source && h->timer ? 0 : -errno;
+	return h->source ? 0 : -errno;
 }
 
 static int serve(struct http *h, struct loop *loop, const char *address)
@@ -290,6 +379,7 @@ int http__new(struct loop *loop, const char *address, const char *token, http_ha
 
 	if (!h)
 		return err;
+	h->loop = loop;
 	h->handler = handler;
 	h->ctx = ctx;
 	h->token = token ? strdup(token) : NULL;
@@ -308,9 +398,8 @@ void http__free(struct http *h)
 	if (!h)
 		return;
 	loop__remove(h->source);
-	loop__remove(h->timer);
 	if (h->daemon)
-		MHD_stop_daemon(h->daemon);
+		MHD_stop_daemon(h->daemon); /* ends the clients, and with the last the timer */
 	free(h->token);
 	free(h);
 }
@@ -318,4 +407,9 @@ void http__free(struct http *h)
 unsigned http__port(const struct http *h)
 {
 	return h->port;
+}
+
+void http__stats(const struct http *h, struct http_stats *ret_stats)
+{
+	*ret_stats = h->stats;
 }

@@ -3,11 +3,13 @@
  * http.h - a few read-only pages over HTTP, served by libmicrohttpd from the agent's loop.
  *
  * No threads: the library's epoll descriptor is one more source of the loop. Clients are bounded
- * and timed out; anything but GET and HEAD of a known path is refused. Who may read is decided here
+ * and timed out, and the most silent one makes room for a new one; anything but GET and HEAD of a known path is refused. Who may read is decided here
  * (see http_access.h), and every answer tells browsers to run nothing that did not come with it.
  */
 #ifndef SEEP_OUT_HTTP_H
 #define SEEP_OUT_HTTP_H
+
+#include <stdint.h>
 
 #include "../base/buf.h"
 #include "../base/loop.h"
@@ -41,5 +43,12 @@ int http__new(struct loop *loop, const char *address, const char *token, http_ha
 	      void *ctx, struct http **ret_http);
 void http__free(struct http *h);
 unsigned http__port(const struct http *h);
+
+struct http_stats {
+	unsigned clients;
+	uint64_t requests;
+	uint64_t displaced; /* clients that had been silent for the longest when there were too many */
+};
+void http__stats(const struct http *h, struct http_stats *ret_stats);
 
 #endif /* SEEP_OUT_HTTP_H */

@@ -17,6 +17,7 @@
 #include "bpf_log.h"
 #include "probe_cost.h"
 #include "uprobe_link.h"
+#include "uretprobe.h"
 #include "user_stack.h"
 
 #define MAX_LIVE_SAMPLED    65536
@@ -446,6 +447,16 @@ static bool can_cut(void)
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_for_each_map_elem, NULL) == 1;
 }
 
+/* Whatever its filter is now: it, or a child of it, may set another while it is looked at. */
+static int refuse_harm(char *why, size_t why_cap)
+{
+	if (uretprobe__pass_filters())
+		return 0;
+	snprintf(why, why_cap, "this kernel's return probes kill processes with a seccomp filter "
+			       "(6.11 to 6.13; mended in 6.14 and in later stable kernels)");
+	return -EOPNOTSUPP;
+}
+
 int alloc_probe__new(const struct alloc_probe_cfg *cfg, struct alloc_probe **ret_probe, char *why,
 		     size_t why_cap)
 {
@@ -456,7 +467,9 @@ int alloc_probe__new(const struct alloc_probe_cfg *cfg, struct alloc_probe **ret
 		return -ENOMEM;
 	p->cfg = *cfg;
 	bpf_log__start();
-	err = alloc_plan__new(cfg->pid, cfg->at_entry, &p->plan, why, why_cap);
+	err = refuse_harm(why, why_cap);
+	if (!err)
+		err = alloc_plan__new(cfg->pid, cfg->at_entry, &p->plan, why, why_cap);
 	if (err)
 		goto fail;
 	p->has_cut = can_cut();
@@ -521,7 +534,11 @@ static int clear(struct alloc_probe *p)
 		p->skel->maps.seep_totals, p->skel->maps.seep_sites,  p->skel->maps.seep_sent,
 	};
 	int err = alloc_probe__drain(p, drop_stack, NULL);
+	struct seep_child child;
 	size_t i;
+
+	while (alloc_probe__next_child(p, &child))
+		; /* of another session */
 
 	for (i = 0; i < sizeof(hashes) / sizeof(hashes[0]) && !err; i++)
 		err = clear_hash(hashes[i]);
@@ -626,6 +643,12 @@ int alloc_probe__drain(struct alloc_probe *p, alloc_stack_fn fn, void *ctx)
 	p->stack_ctx = ctx;
 	n = ring_buffer__consume(p->ring);
 	return n < 0 ? n : 0;
+}
+
+int alloc_probe__next_child(struct alloc_probe *p, struct seep_child *ret_child)
+{
+	return !bpf_map_lookup_and_delete_elem(bpf_map__fd(p->skel->maps.seep_children), NULL,
+					       ret_child);
 }
 
 /* Read a whole hash by batches; `visit` gets each of them. */
@@ -745,7 +768,7 @@ unsigned alloc_probe__max_live(const struct alloc_probe *p)
 
 unsigned alloc_probe__child_hit_ns(const struct alloc_probe *p)
 {
-	return p->mode == UPROBE_PERF ? 0 : p->cost.emulated_ns;
+	return p->mode == UPROBE_PERF ? 0 : p->cost.emulated_ns + p->cost.return_ns;
 }
 
 /* Traps by what they were measured to cost, and an estimate for each sample. */

@@ -33,7 +33,10 @@ struct alloc_probe_cfg {
 	int at_entry;		 /* no placement: always the first instruction (bench) */
 };
 
-/* 0; -ESRCH gone, -EPERM, -ENOENT no known allocator in it; `why` says it in one line. */
+/*
+ * 0; -ESRCH gone, -EPERM, -ENOENT no known allocator in it, -EOPNOTSUPP this kernel's probes could
+ * harm it; `why` says it in one line.
+ */
 int alloc_probe__new(const struct alloc_probe_cfg *cfg, struct alloc_probe **ret_probe, char *why,
 		     size_t why_cap);
 /* Detaches; about 25 ms. NULL is fine. */
@@ -68,6 +71,9 @@ int alloc_probe__fd(const struct alloc_probe *p);
 typedef void (*alloc_stack_fn)(void *ctx, const struct seep_stack *stack, const void *bytes);
 int alloc_probe__drain(struct alloc_probe *p, alloc_stack_fn fn, void *ctx);
 
+/* The next process that the target has forked: 1, or 0 if there is none. */
+int alloc_probe__next_child(struct alloc_probe *p, struct seep_child *ret_child);
+
 typedef void (*alloc_live_fn)(void *ctx, uint64_t addr, const struct seep_live *live);
 /* All live samples now (batched lookups). 0 or -errno. */
 int alloc_probe__live(struct alloc_probe *p, alloc_live_fn fn, void *ctx);
@@ -91,7 +97,10 @@ void alloc_probe__stats(struct alloc_probe *p, uint64_t ret_stats[SEEP_ALLOC_STA
 unsigned alloc_probe__max_live(const struct alloc_probe *p);
 /* What this mode cannot see, one sentence each; NULL-terminated. Looks at the samples add to it. */
 const char *const *alloc_probe__not_seen(const struct alloc_probe *p);
-/* What one call of the allocator costs a child of the target, while the target is probed. */
+/*
+ * What an allocation costs a child of the target while the target is probed: the kernel runs no
+ * program for it, but has it return by the trampoline.
+ */
 unsigned alloc_probe__child_hit_ns(const struct alloc_probe *p);
 /*
  * CPU time that the target has spent on the probes: hits by kind, times what a hit of that kind was

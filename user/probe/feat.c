@@ -19,6 +19,7 @@
 #include "bpf_log.h"
 #include "feat.skel.h"
 #include "feat_add.h"
+#include "uretprobe.h"
 
 void feat__add(struct checks *c, const char *name, enum feat_level level, const char *means,
 	       const char *fix, const char *fmt, ...)
@@ -46,12 +47,9 @@ static const struct prog_check {
 	enum feat_level without;
 	const char *means, *fix;
 } prog_checks[] = {
-	{"feat_tp_btf", "event rss_stat (tp_btf)", FEAT_DEGRADED,
-	 "the cheap way to follow each process's memory; without it the raw event is used",
-	 "needs a kernel with BTF and CAP_BPF + CAP_PERFMON"},
-	{"feat_raw_tp", "event rss_stat (raw_tp)", FEAT_DEGRADED,
-	 "the fallback for tp_btf; without both, sizes between two polls are not seen",
-	 "needs kernel 5.5 or newer and CAP_BPF + CAP_PERFMON"},
+	{"feat_rss_stat", "event rss_stat", FEAT_DEGRADED,
+	 "follows each process's memory; without it, sizes between two polls are not seen",
+	 "needs kernel 5.5 or newer with BTF, and CAP_BPF + CAP_PERFMON"},
 	{"feat_lifecycle", "events fork, exec, exit", FEAT_DEGRADED,
 	 "processes that live shorter than a poll are seen", "needs CAP_BPF + CAP_PERFMON"},
 	{"feat_oom", "event oom:mark_victim", FEAT_DEGRADED,
@@ -63,7 +61,7 @@ static const struct prog_check {
 	 "needs kernel 5.8 or newer with BTF, and CAP_BPF + CAP_PERFMON"},
 	{"feat_memcg", "memory cgroups in the kernel", FEAT_DEGRADED,
 	 "memory is charged to its owner and cgroup, whoever touched it",
-	 "boot a kernel with CONFIG_MEMCG (and without cgroup_disable=memory)"},
+	 "boot a kernel with CONFIG_MEMCG; without it only /proc is polled"},
 };
 
 static int try_prog(const char *name)
@@ -213,6 +211,17 @@ static void check_seccomp(struct checks *c)
 		feat__add(c, "seccomp", FEAT_OK, means, NULL, "bpf(2) passes");
 }
 
+static void check_return_probes(struct checks *c)
+{
+	int is_safe = uretprobe__pass_filters();
+
+	feat__add(c, "return probes", is_safe ? FEAT_OK : FEAT_DEGRADED,
+		  "a closer look at allocators", is_safe ? NULL :
+		  "run a kernel from 6.14 on, or a stable one of 2025 or later",
+		  is_safe ? "harmless to processes with a seccomp filter" :
+			    "kill processes with a seccomp filter: never used");
+}
+
 int feat__has_uprobe_multi(void)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -232,6 +241,7 @@ int feat__check(struct feat_check *checks, int cap)
 	check_caps(&c);
 	check_old_probes(&c);
 	check_seccomp(&c);
+	check_return_probes(&c);
 	check_progs(&c);
 	feat__check_node(&c);
 	return c.cnt;

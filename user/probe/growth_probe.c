@@ -29,11 +29,10 @@ struct growth_probe {
 	growth_stack_fn stack_fn; /* valid during growth_probe__drain */
 	growth_step_fn step_fn;
 	void *ctx;
-	uint64_t charged_to; /* steps up to this mark were handed out */
 	uint64_t *percpu_buf;
 	int cpu_cnt;
 	long page_bytes;
-	bool is_raw, is_attached;
+	bool is_attached;
 };
 
 /* ---- making and unmaking ----------------------------------------------------------------- */
@@ -50,8 +49,6 @@ static void configure(struct growth_probe *p)
 	skel->rodata->main_stack_end = user_stack__main_end(p->cfg.pid);
 	skel->bss->target_mm = 0;
 	skel->data->step_pages = (step_bytes + p->page_bytes - 1) / p->page_bytes;
-	bpf_program__set_autoload(skel->progs.seep_growth_btf, !p->is_raw);
-	bpf_program__set_autoload(skel->progs.seep_growth_raw, p->is_raw);
 	bpf_program__set_autoattach(skel->progs.seep_find, false);
 }
 
@@ -71,18 +68,6 @@ static int load(struct growth_probe *p)
 	return err;
 }
 
-static int load_any(struct growth_probe *p)
-{
-	int err;
-
-	p->is_raw = p->cfg.no_tp_btf;
-	err = load(p);
-	if (!err || p->is_raw)
-		return err;
-	p->is_raw = true;
-	return load(p);
-}
-
 static int on_stack(void *ctx, void *data, size_t size)
 {
 	const struct seep_stack *stack = data;
@@ -95,18 +80,11 @@ static int on_stack(void *ctx, void *data, size_t size)
 
 static int on_step(void *ctx, void *data, size_t size)
 {
+	const struct seep_growth_step *step = data;
 	struct growth_probe *p = ctx;
-	struct seep_growth_step step;
 
-	if (size < sizeof(step))
-		return 0;
-	memcpy(&step, data, sizeof(step));
-	if (step.from_bytes < p->charged_to)
-		step.from_bytes = p->charged_to;
-	if (step.to_bytes <= step.from_bytes)
-		return 0;
-	p->charged_to = step.to_bytes;
-	p->step_fn(p->ctx, &step);
+	if (size >= sizeof(*step))
+		p->step_fn(p->ctx, step);
 	return 0;
 }
 
@@ -135,7 +113,7 @@ int growth_probe__new(const struct growth_probe_cfg *cfg, struct growth_probe **
 	p->cfg = *cfg;
 	p->page_bytes = sysconf(_SC_PAGESIZE);
 	bpf_log__start();
-	err = load_any(p);
+	err = load(p);
 	if (!err)
 		err = set_up(p);
 	if (err) {

@@ -22,7 +22,6 @@ struct growth_probe_cfg {
 	uint64_t step_bytes;  /* 0: 256 KiB */
 	uint64_t gap_ns;      /* between two steps, at least; 0: 2 ms, 1: none */
 	unsigned stack_bytes; /* copied per stack; 0: 16384, at most 32768 */
-	int no_tp_btf;	      /* tests of the fallback */
 };
 
 /* Not attached yet. 0; -ESRCH gone, -EPERM, -EOPNOTSUPP; `why` says it in one line. */
@@ -42,7 +41,7 @@ int growth_probe__is_attached(const struct growth_probe *p);
 int growth_probe__has_execed(const struct growth_probe *p);
 
 typedef void (*growth_stack_fn)(void *ctx, const struct seep_stack *stack, const void *bytes);
-/* A step's bytes are its own: where steps overlapped, the later one was cut. */
+/* A step's bytes are its own; steps of different threads may come in any order. */
 typedef void (*growth_step_fn)(void *ctx, const struct seep_growth_step *step);
 
 /* Hand out what came; stacks before the steps that name them. 0 or -errno. */

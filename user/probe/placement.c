@@ -259,22 +259,26 @@ static uint32_t word_at(const uint8_t *code, size_t at)
 	return code[at] | code[at + 1] << 8 | code[at + 2] << 16 | (uint32_t)code[at + 3] << 24;
 }
 
-/* Simulated by arch/arm64/kernel/probes/simulate-insn.c. */
+/*
+ * Simulated by arch/arm64/kernel/probes/simulate-insn.c. Loads from a literal are not among them:
+ * kernels read the literal as if it were their own memory, and refuse such a place since
+ * acc450aa0709 ("arm64: probes: Remove broken LDR (literal) uprobe support", 6.12).
+ */
 static int is_emulated_arm64(uint32_t in)
 {
 	return (in & 0x7c000000) == 0x14000000 || /* b, bl */
 	       (in & 0xff000010) == 0x54000000 || /* b.cond */
 	       (in & 0x7c000000) == 0x34000000 || /* cbz, cbnz, tbz, tbnz */
 	       (in & 0x1f000000) == 0x10000000 || /* adr, adrp */
-	       (in & 0xbf000000) == 0x18000000 || /* ldr from a literal, 32 and 64 bits */
-	       (in & 0xff000000) == 0x98000000;   /* ldrsw from a literal */
+	       (in & 0xff9ffc1f) == 0xd61f0000;   /* br, blr, ret */
 }
 
-/* An emulated adr or ldr writes a register after the handler ran: that is the function's affair. */
-static int may_skip_arm64(uint32_t in)
+/* An emulated adr writes a register after the handler ran: that is the function's affair. */
+static int may_skip_arm64(uint32_t in, uint32_t arg_cnt)
 {
 	uint32_t rd = in & 0x1f;
-	int is_free = rd >= 8 && rd <= 17; /* x8..x17: no argument, not preserved */
+	/* of x0..x7 what holds no argument; x8..x17: not preserved */
+	int is_free = rd >= (arg_cnt < 8 ? arg_cnt : 8) && rd <= 17;
 
 	if ((in & 0xffffff3f) == 0xd503241f) /* bti */
 		return 1;
@@ -322,7 +326,7 @@ static int branches_back_arm64(const uint8_t *code, size_t len, uint32_t offset)
 	return 0;
 }
 
-static void find_arm64(const uint8_t *code, size_t len, struct placement *ret)
+static void find_arm64(const uint8_t *code, size_t len, int arg_cnt, struct placement *ret)
 {
 	size_t at;
 
@@ -334,7 +338,7 @@ static void find_arm64(const uint8_t *code, size_t len, struct placement *ret)
 			ret->is_emulated = 1;
 			return;
 		}
-		if (!may_skip_arm64(word_at(code, at)))
+		if (!may_skip_arm64(word_at(code, at), arg_cnt))
 			return;
 	}
 }
@@ -382,7 +386,7 @@ void placement__find(uint16_t machine, const void *code, size_t len, int arg_cnt
 	if (machine == EM_X86_64)
 		find_x86(code, len, arg_cnt, ret_placement);
 	else if (machine == EM_AARCH64)
-		find_arm64(code, len, ret_placement);
+		find_arm64(code, len, arg_cnt, ret_placement);
 }
 
 int placement__thunk(uint16_t machine, const void *code, size_t len, int64_t *ret_distance)

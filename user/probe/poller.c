@@ -387,7 +387,7 @@ void poller__stats(struct poller *p, struct poller_stats *ret_stats)
 	if (!p->probe)
 		return;
 	ret_stats->why = "";
-	ret_stats->rss = rss_probe__kind(p->probe);
+	ret_stats->rss = "tp_btf";
 	ret_stats->poll = "iter/task";
 	ret_stats->procs = entered(p);
 	ret_stats->max_procs = rss_probe__max_procs(p->probe);

@@ -57,7 +57,7 @@ int poller__event_fd(const struct poller *p);
 int poller__cgroups(struct poller *p, rss_cgroup_fn fn, void *ctx);
 
 struct poller_stats {
-	const char *rss;      /* "tp_btf", "raw_tp" or "off" */
+	const char *rss;      /* "tp_btf" or "off" */
 	const char *poll;     /* "iter/task" or "/proc" */
 	const char *why;      /* why BPF is off, or "" */
 	uint64_t stat[SEEP_STAT_CNT];

@@ -113,7 +113,8 @@ int proc_scan__all(const char *proc_dir, proc_scan_fn fn, void *ctx, uint64_t *r
 	dir = opendir(proc_dir);
 	if (!dir)
 		return -errno;
-	while (!err && (ent = readdir(dir))) {
+	/* half a list would be the death of the other half */
+	while (!err && (errno = 0, ent = readdir(dir))) {
 		if (!isdigit((unsigned char)ent->d_name[0]))
 			continue;
 		ret = proc_scan__one(proc_dir, strtoul(ent->d_name, NULL, 10), &s);
@@ -122,6 +123,8 @@ int proc_scan__all(const char *proc_dir, proc_scan_fn fn, void *ctx, uint64_t *r
 		else if (ret < 0 && ret != -ENOENT)
 			*ret_errors += 1;
 	}
+	if (!err)
+		err = -errno;
 	closedir(dir);
 	return err;
 }

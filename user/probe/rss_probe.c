@@ -32,7 +32,6 @@ struct rss_probe {
 	char *read_buf;
 	uint64_t *percpu_buf;
 	int cpu_cnt;
-	int is_raw;
 	uint64_t missed;       /* as of the last poll */
 	int sweeps;	       /* still to do */
 	rss_event_fn event_fn; /* valid during rss_probe__drain */
@@ -65,7 +64,7 @@ static void choose_allocation(struct rss_bpf *skel, const struct btf *btf)
 	bpf_map__set_map_flags(skel->maps.seep_cgroups, BPF_F_NO_PREALLOC);
 }
 
-static void configure(struct rss_bpf *skel, const struct rss_probe_cfg *cfg, bool raw)
+static void configure(struct rss_bpf *skel, const struct rss_probe_cfg *cfg)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 
@@ -81,21 +80,19 @@ static void configure(struct rss_bpf *skel, const struct rss_probe_cfg *cfg, boo
 		bpf_map__set_max_entries(skel->maps.seep_cgroups, cfg->max_cgroups);
 	if (cfg->ring_bytes)
 		bpf_map__set_max_entries(skel->maps.seep_events, cfg->ring_bytes);
-	bpf_program__set_autoload(skel->progs.seep_rss_btf, !raw);
-	bpf_program__set_autoload(skel->progs.seep_rss_raw, raw);
 	/* opened by hand: each poll makes an iterator of its own */
 	bpf_program__set_autoattach(skel->progs.seep_poll, false);
 }
 
-/* Open, load and attach one of the two ways. NULL with errno. */
-static struct rss_bpf *load(const struct rss_probe_cfg *cfg, bool raw)
+/* Open, load and attach. NULL with errno. */
+static struct rss_bpf *load(const struct rss_probe_cfg *cfg)
 {
 	struct rss_bpf *skel = rss_bpf__open();
 	int err;
 
 	if (!skel)
 		return NULL;
-	configure(skel, cfg, raw);
+	configure(skel, cfg);
 	err = rss_bpf__load(skel);
 	if (!err)
 		err = rss_bpf__attach(skel);
@@ -141,12 +138,7 @@ int rss_probe__new(const struct rss_probe_cfg *cfg, struct rss_probe **ret_probe
 	if (!p)
 		return -ENOMEM;
 	bpf_log__start();
-	p->is_raw = cfg->no_tp_btf;
-	p->skel = load(cfg, p->is_raw);
-	if (!p->skel && !p->is_raw) {
-		p->is_raw = 1;
-		p->skel = load(cfg, true);
-	}
+	p->skel = load(cfg);
 	err = p->skel ? set_up(p) : -errno;
 	if (err) {
 		snprintf(why, why_cap, "%s", bpf_log__why());
@@ -167,11 +159,6 @@ void rss_probe__free(struct rss_probe *p)
 	free(p->percpu_buf);
 	free(p->read_buf);
 	free(p);
-}
-
-const char *rss_probe__kind(const struct rss_probe *p)
-{
-	return p->is_raw ? "raw_tp" : "tp_btf";
 }
 
 static size_t record_size(const char *data, size_t len)

@@ -18,7 +18,6 @@ struct rss_probe_cfg {
 	unsigned max_procs;   /* 0: 16384 */
 	unsigned max_cgroups; /* 0: 4096 */
 	unsigned ring_bytes;  /* 0: 512 KiB; a power of two */
-	int no_tp_btf;        /* go straight to the raw_tp fallback (tests) */
 	int count_events;     /* count the fast path as well (bench, tests) */
 };
 
@@ -26,9 +25,6 @@ struct rss_probe_cfg {
 int rss_probe__new(const struct rss_probe_cfg *cfg, struct rss_probe **ret_probe, char *why,
 		   size_t why_cap);
 void rss_probe__free(struct rss_probe *p);
-
-/* "tp_btf" or "raw_tp". */
-const char *rss_probe__kind(const struct rss_probe *p);
 
 typedef void (*rss_record_fn)(void *ctx, const void *record); /* starts with an enum seep_poll_kind */
 

@@ -141,9 +141,9 @@ static void add_segment(struct journal *j, unsigned seq)
 static int list_segments(struct journal *j)
 {
 	struct dirent *entry;
+	int fd, err;
 	DIR *dir;
 	long seq;
-	int fd;
 
 	fd = openat(j->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -153,13 +153,14 @@ static int list_segments(struct journal *j)
 		close(fd);
 		return -ENOMEM;
 	}
-	while ((entry = readdir(dir))) {
+	while ((errno = 0, entry = readdir(dir))) {
 		seq = parse_name(entry->d_name);
 		if (seq >= 0)
 			add_segment(j, seq);
 	}
+	err = -errno;
 	closedir(dir);
-	return 0;
+	return err;
 }
 
 static void close_dir(struct journal *j)

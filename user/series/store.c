@@ -76,6 +76,7 @@ struct store {
 	uint32_t chain_mask;
 	uint32_t last_id;
 	int64_t first_tick; /* of the first poll; ranks count from there */
+	unsigned least_interest; /* no series has less, but none may have as little */
 	series_fn on_evict;
 	void *on_evict_ctx;
 	struct store_stats stats;
@@ -244,6 +245,8 @@ static void update_rank(struct store *st, const struct series *s)
 {
 	int64_t age = 0;
 
+	if (s->interest < st->least_interest)
+		st->least_interest = s->interest;
 	if (s->interest == INTEREST_PINNED) {
 		st->ranks[s - st->series] = RANK_NEVER;
 		return;
@@ -374,6 +377,19 @@ static bool make_room(struct store *st)
 		store__remove(st, victim);
 	st->stats.evicted++;
 	return true;
+}
+
+int store__has_room(struct store *st, unsigned interest)
+{
+	struct series *s;
+
+	if (st->coarse.used_cnt < st->coarse.cap)
+		return 1;
+	if (interest <= st->least_interest)
+		return 0;
+	s = weakest(st);
+	st->least_interest = s ? s->interest : INTEREST_PINNED;
+	return interest > st->least_interest;
 }
 
 struct series *store__touch(struct store *st, const struct series_key *key, const char *name)

@@ -62,6 +62,11 @@ struct series *store__find(struct store *st, const struct series_key *key);
  * callback is called first). NULL only when every slot is pinned.
  */
 struct series *store__touch(struct store *st, const struct series_key *key, const char *name);
+/*
+ * Would a new series of this interest be kept? Not if all slots are taken and no series is of less
+ * interest: at the bound, who is there stays, or each newcomer would cost another its history.
+ */
+int store__has_room(struct store *st, unsigned interest);
 /* The series goes on under another key: a restarted process of the same workload. */
 int store__rekey(struct store *st, struct series *s, const struct series_key *key,
 		 const char *name);

@@ -21,8 +21,9 @@
 
 #define SECTIONS_MAX	  65536
 #define SEGMENTS_MAX	  256
-#define SYMBOLS_MAX	  (16u << 20)
-#define INFLATED_MAX	  (256u << 20) /* a compressed section's claim */
+#define SYMBOLS_MAX	  (2u << 20)   /* of a table; what comes behind has no names */
+#define STRINGS_MAX	  (128u << 20) /* and of its names */
+#define INFLATED_MAX	  (128u << 20) /* a compressed section's claim */
 #define INFLATE_RATIO_MAX 1032	       /* what deflate can do at most */
 #define DEBUGDATA_MAX	  (64u << 20)
 #define BUILD_ID_MAX	  64
@@ -496,6 +497,11 @@ static const Elf64_Shdr *section_of_type(const struct elf_file *e, uint32_t type
 	return NULL;
 }
 
+static size_t at_most(uint64_t claimed, size_t max)
+{
+	return claimed < max ? claimed : max;
+}
+
 /* Copies instead of kept chunks: what is wanted of the tables lives in `symbols` afterwards. */
 static int add_symbols(struct elf_file *e, struct elf_symbols *symbols, uint32_t type,
 		       const Elf64_Shdr *version_section)
@@ -509,10 +515,10 @@ static int add_symbols(struct elf_file *e, struct elf_symbols *symbols, uint32_t
 	if (!section || section->sh_link >= e->section_cnt ||
 	    section->sh_entsize != sizeof(Elf64_Sym))
 		return 0;
-	cnt = section->sh_size / sizeof(Elf64_Sym);
+	cnt = at_most(section->sh_size / sizeof(Elf64_Sym), SYMBOLS_MAX);
 	strings_section = &e->sections[section->sh_link];
-	strings_len = strings_section->sh_size;
-	if (strings_section->sh_type != SHT_STRTAB || cnt > SYMBOLS_MAX)
+	strings_len = at_most(strings_section->sh_size, STRINGS_MAX);
+	if (strings_section->sh_type != SHT_STRTAB)
 		return 0;
 	if (version_section)
 		versions = content(e, version_section, &version_size);

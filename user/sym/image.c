@@ -14,7 +14,8 @@
 #include "image.h"
 
 #define IMAGE_BLOCK_BYTES 16384
-#define IMAGE_MAX_HELD	  (1ULL << 30) /* no file makes us hold more */
+#define IMAGE_MAX_HELD	  (128ULL << 20) /* no file makes us hold more: tables of the largest programs
+					  * take a third */
 
 struct chunk {
 	struct chunk *next;

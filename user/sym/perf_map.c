@@ -12,12 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../base/clock.h"
 #include "../base/fs.h"
 #include "maps.h"
 #include "perf_map.h"
 
 #define FILE_MAX_BYTES (64u << 20)
 #define CODES_MAX      (1u << 20)
+#define REST_FACTOR    20 /* reading it again takes a twentieth of the time, however often it grows */
 
 struct code {
 	uint64_t start, end;
@@ -28,6 +30,7 @@ struct code {
 struct perf_map {
 	int fd;
 	off_t read_size; /* of the file when it was read */
+	uint64_t rest_until_ns;
 	char *text;	 /* names point into it */
 	struct code *codes;
 	size_t cnt;
@@ -178,19 +181,35 @@ static int read_text(struct perf_map *m, size_t size)
 	return 0;
 }
 
-/* 1 if there is something new. */
-static int refresh(struct perf_map *m)
+static void rest(struct perf_map *m, uint64_t began_ns)
 {
-	struct stat st;
+	uint64_t now_ns = clock__boot_ns();
 
-	if (fstat(m->fd, &st) || st.st_size == m->read_size)
-		return 0;
-	if (read_text(m, st.st_size < FILE_MAX_BYTES ? st.st_size : FILE_MAX_BYTES) || parse(m)) {
+	m->rest_until_ns = now_ns + REST_FACTOR * (now_ns - began_ns);
+}
+
+static int read_again(struct perf_map *m, const struct stat *st)
+{
+	if (read_text(m, st->st_size < FILE_MAX_BYTES ? st->st_size : FILE_MAX_BYTES) || parse(m)) {
 		m->cnt = 0;
 		return 0;
 	}
-	m->read_size = st.st_size;
+	m->read_size = st->st_size;
 	return 1;
+}
+
+/* 1 if there is something new. */
+static int refresh(struct perf_map *m)
+{
+	uint64_t began_ns = clock__boot_ns();
+	struct stat st;
+	int is_new;
+
+	if (began_ns < m->rest_until_ns || fstat(m->fd, &st) || st.st_size == m->read_size)
+		return 0;
+	is_new = read_again(m, &st);
+	rest(m, began_ns);
+	return is_new;
 }
 
 static const struct code *search(const struct perf_map *m, uint64_t address)

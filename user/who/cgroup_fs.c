@@ -276,6 +276,8 @@ static int find_mount(struct cgroup_fs *fs, const char *proc_dir)
 	while (!err && getline(&line, &cap, f) > 0)
 		if (parse_mount(line, &m) && better(fs, &m))
 			err = take_mount(fs, m.version, m.root, m.point);
+	if (!err && !feof(f))
+		err = errno ? -errno : -EIO;
 	free(line);
 	fclose(f);
 	return err;

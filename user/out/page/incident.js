@@ -239,6 +239,32 @@ function show_sites(root, i) {
 	parts.lines.update(source_lines(i.sites));
 }
 
+/* ---- objects of a runtime that lets others count them ---- */
+
+function objects_table() {
+	return new Table({caption: "Types that grew since the first look", key: (t) => t.type ?? "", sort: "added",
+		columns: [
+			{id: "type", label: "Type", value: (t) => t.type ?? "", cell: (t) =>
+				t.type === null ? h("span", {class: "quiet"}, "no object: tables, lists' items, buffers") :
+					named(fmt.name(t.type))},
+			{id: "added_objects", label: "Added", number: true, value: (t) => t.added_objects},
+			{id: "added", label: "Added bytes", number: true, value: (t) => t.added_bytes,
+			 cell: (t) => fmt.bytes(t.added_bytes)},
+			{id: "objects", label: "Objects", number: true, value: (t) => t.objects, prio: 2},
+			{id: "bytes", label: "Bytes", number: true, value: (t) => t.bytes, prio: 3,
+			 cell: (t) => fmt.bytes(t.bytes)},
+		]});
+}
+
+function show_objects(parts, objects) {
+	parts.objects_card.hidden = !objects?.types.length;
+	if (parts.objects_card.hidden)
+		return;
+	slot(parts.objects_span, [objects.span_s], () => h("p", {class: "quiet"},
+		`${objects.runtime}; what was added within ${fmt.duration(objects.span_s)}`));
+	parts.objects.update(objects.types);
+}
+
 /* ---- the rest ---- */
 
 function attributes(i) {
@@ -305,16 +331,18 @@ function build(root) {
 		flame: new Flame(), lines: lines_table(), top: top_table("process"),
 		pods: top_table("pod"), pods_card: part(), growth: top_table("process"),
 		growth_card: part(), pods_growth: top_table("pod"), pods_growth_card: part(),
+		objects: objects_table(), objects_span: part(), objects_card: part(),
 		configuration: part(), notified: part(), weight: "kept", open: new Set([0]),
 	};
 
 	parts.code.append(parts.weights, parts.flame.el,
 			  h("h3", {}, "Call stacks, largest first"), parts.stacks,
 			  h("h3", {}, "Source lines"), parts.lines.el);
+	parts.objects_card.append(card("Which objects pile up", parts.objects_span, parts.objects.el));
 	for (const [name, caption] of LISTS)
 		parts[`${name}_card`].append(card(caption, parts[name].el));
 	root.replaceChildren(parts.head, parts.facts, card("Memory over time", parts.legend, parts.chart.el),
-		card("Where it is allocated and kept", parts.code, parts.no_code),
+		card("Where it is allocated and kept", parts.code, parts.no_code), parts.objects_card,
 		h("div", {class: "columns"},
 		  h("div", {}, card("What it means", parts.meaning), card("Evidence", parts.evidence),
 		      card("Related", parts.related)),
@@ -347,6 +375,7 @@ export function show(root, {incident: i, ...more_of}) {
 	slot(parts.related, Object.values(others).map((o) => [o?.state, o?.verdict.growth_bytes]),
 	     () => related(i, others));
 	show_sites(root, i);
+	show_objects(parts, i.objects);
 	parts.top.update(i.top);
 	for (const [name, , rows] of LISTS) {
 		parts[name].update(i[rows]);

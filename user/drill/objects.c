@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* objects.c - see objects.h. */
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../base/clock.h"
+#include "../base/fs.h"
+#include "../lang/heap.h"
+#include "objects.h"
+
+#define AGENT_SHARE 0.02	 /* of a core, on average, for looking */
+#define ANON_MAX    (2ULL << 30) /* beyond that a look would take seconds */
+
+struct objects {
+	pid_t pid;
+	int is_hopeless; /* no such runtime; not asked again */
+	struct heap *first, *last;
+	double next_s; /* CLOCK_BOOTTIME: no look before */
+};
+
+struct objects *objects__new(pid_t pid)
+{
+	struct objects *o = calloc(1, sizeof(*o));
+
+	if (o)
+		o->pid = pid;
+	return o;
+}
+
+void objects__forget(struct objects *o)
+{
+	heap__free(o->first);
+	heap__free(o->last);
+	o->first = o->last = NULL;
+	o->is_hopeless = 0;
+	o->next_s = 0;
+}
+
+void objects__free(struct objects *o)
+{
+	if (!o)
+		return;
+	objects__forget(o);
+	free(o);
+}
+
+static int is_too_large(pid_t pid)
+{
+	char path[64], text[4096];
+	uint64_t kib;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	return fs__read(path, text, sizeof(text)) <= 0 || !fs__find_u64(text, "RssAnon", &kib) ||
+	       kib > ANON_MAX >> 10;
+}
+
+void objects__look(struct objects *o)
+{
+	double now_s = clock__boot_ns() / 1e9, paid_s = clock__ns(CLOCK_THREAD_CPUTIME_ID) / 1e9;
+	char why[HEAP_WHY_LEN];
+	struct heap *h;
+
+	if (o->is_hopeless || now_s < o->next_s || is_too_large(o->pid))
+		return;
+	if (heap__take(o->pid, &h, why)) {
+		o->is_hopeless = !o->first;
+		return;
+	}
+	paid_s = clock__ns(CLOCK_THREAD_CPUTIME_ID) / 1e9 - paid_s;
+	o->next_s = now_s + paid_s / AGENT_SHARE;
+	if (!o->first) {
+		o->first = h;
+		return;
+	}
+	heap__free(o->last);
+	o->last = h;
+}
+
+/* ---- what was added ---- */
+
+struct added {
+	struct heap_type now;
+	double objects, bytes;
+};
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct added *x = a, *y = b;
+
+	return (x->bytes < y->bytes) - (x->bytes > y->bytes);
+}
+
+/* Types that have grown, the fastest first. NULL: out of memory. */
+static struct added *compare(const struct objects *o, size_t *ret_cnt)
+{
+	const struct heap_type *types;
+	size_t cnt = heap__types(o->last, &types), i, grown = 0;
+	struct added *all = calloc(cnt + 1, sizeof(*all));
+	struct heap_type before;
+
+	for (i = 0; all && i < cnt; i++) {
+		before = heap__find(o->first, types[i].name);
+		if (types[i].bytes <= before.bytes)
+			continue;
+		all[grown].now = types[i];
+		all[grown].objects = (double)types[i].objects - before.objects;
+		all[grown++].bytes = (double)types[i].bytes - before.bytes;
+	}
+	if (all)
+		qsort(all, grown, sizeof(*all), by_bytes);
+	*ret_cnt = grown;
+	return all;
+}
+
+static json_t *added_to_json(const struct added *a)
+{
+	return json_pack("{s:s?,s:b,s:I,s:I,s:I,s:I}", "type", a->now.name, "class",
+			 a->now.is_class, "objects", (json_int_t)a->now.objects, "bytes",
+			 (json_int_t)a->now.bytes, "added_objects", (json_int_t)a->objects,
+			 "added_bytes", (json_int_t)a->bytes);
+}
+
+json_t *objects__to_json(const struct objects *o, size_t top)
+{
+	struct heap_totals first, last;
+	struct added *all;
+	json_t *types;
+	size_t cnt, i;
+
+	if (!o->last)
+		return NULL;
+	all = compare(o, &cnt);
+	types = all ? json_array() : NULL;
+	for (i = 0; types && i < cnt && i < top; i++)
+		json_array_append_new(types, added_to_json(&all[i]));
+	free(all);
+	if (!types)
+		return NULL;
+	heap__totals(o->first, &first);
+	heap__totals(o->last, &last);
+	return json_pack("{s:s,s:f,s:o}", "runtime", heap__runtime(o->last), "span_s",
+			 fmax(0, last.taken_s - first.taken_s), "types", types);
+}

@@ -40,6 +40,7 @@
 #define LEVELS	      "kubepods/burstable"
 #define THREADS_MAX   64
 #define TRACE_S	      5
+#define MOMENT_S      .3
 #define BAR_WIDTH     24
 
 static int run_s; /* the agent is measured for so long */
@@ -410,13 +411,17 @@ static double cpu_s_of(pid_t pid)
 	return agent_run__cpu_s(&it);
 }
 
-/* CPU time a pair over a moment, in nanoseconds. */
-static double cost_of_pair(const struct tally *tallies, pid_t pid, unsigned moment_ms)
+/* CPU time a pair over MOMENT_S of the program's own time, in nanoseconds. */
+static double cost_of_pair(const struct tally *tallies, pid_t pid)
 {
-	double cpu = cpu_s_of(pid), pairs = pairs_of(tallies);
+	double begin = cpu_s_of(pid), pairs = pairs_of(tallies), cpu;
+	int tries = 0;
 
-	usleep(moment_ms * 1000);
-	return (cpu_s_of(pid) - cpu) * 1e9 / (pairs_of(tallies) - pairs + 1);
+	do {
+		usleep(50000);
+		cpu = cpu_s_of(pid) - begin;
+	} while (cpu < MOMENT_S && tries++ < 100);
+	return cpu * 1e9 / (pairs_of(tallies) - pairs + 1);
 }
 
 static pid_t start_trace(pid_t pid, const char *output)
@@ -441,7 +446,7 @@ static double dearest_moment(const struct tally *tallies, pid_t pid, const char 
 	double most = 0, cost;
 
 	while (waitpid(tracer, NULL, WNOHANG) != tracer) {
-		cost = cost_of_pair(tallies, pid, 500);
+		cost = cost_of_pair(tallies, pid);
 		most = cost > most ? cost : most;
 	}
 	return most;
@@ -474,7 +479,7 @@ static void measure_threads(size_t threads)
 		return;
 	close(fd);
 	pid = start_allocating(tallies, threads);
-	off = cost_of_pair(tallies, pid, TRACE_S * 1000);
+	off = cost_of_pair(tallies, pid);
 	on = dearest_moment(tallies, pid, output);
 	json = json_load_file(output, 0, NULL);
 	print_trace(threads, off, on, json);
@@ -490,8 +495,8 @@ static void table_threads(void)
 	static const size_t threads[] = {1, 8, THREADS_MAX};
 	size_t i;
 
-	printf("\nThreads that only malloc and free, under a trace of %d s: CPU time a pair, of its "
-	       "dearest\nhalf second; a full bar is 4 us\n", TRACE_S);
+	printf("\nThreads that only malloc and free, under a trace of %d s: CPU time a pair, at its "
+	       "dearest\n(over %.1f s of the program's time); a full bar is 4 us\n", TRACE_S, MOMENT_S);
 	printf("  %7s %9s %9s %12s %9s %8s\n", "threads", "ns alone", "ns traced", "hits a s",
 	       "ns a hit", "lost");
 	for (i = 0; i < sizeof(threads) / sizeof(threads[0]); i++)

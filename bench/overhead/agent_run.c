@@ -32,7 +32,8 @@ int agent_run__start(struct agent_run *a, const char *root)
 		dup2(null_fd, 1);
 		dup2(null_fd, 2);
 		execl(AGENT_RUN_PATH, AGENT_RUN_PATH, "agent", "--state-dir", state, "--socket",
-		      a->socket, "--listen", "none", "--host-root", root ? root : "", NULL);
+		      a->socket, "--listen", "none", "--no-drill", "--host-root", root ? root : "",
+		      NULL);
 		_exit(127);
 	}
 	return 0;
@@ -105,5 +106,3 @@ double agent_run__map_mib(const struct agent_run *a)
 		closedir(dir);
 	return sum / 1048576.0;
 }
-
-/* The first polls (names, cgroups) are start-up and left out. */

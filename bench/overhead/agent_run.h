@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * agent_run.h - `build/seep agent` with state of its own, and what it takes.
+ * agent_run.h - `build/seep agent` with state of its own, and what it takes. Without closer looks: what
+ * else leaks on the machine would be measured with it.
  */
 #ifndef SEEP_BENCH_OVERHEAD_AGENT_RUN_H
 #define SEEP_BENCH_OVERHEAD_AGENT_RUN_H

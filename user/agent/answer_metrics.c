@@ -70,6 +70,7 @@ enum family {
 	MAP_ENTRIES,
 	MAP_MAX_ENTRIES,
 	SERIES,
+	UNWATCHED,
 	SERIES_MAX,
 	DETECTORS,
 	CPU_SECONDS,
@@ -161,6 +162,8 @@ static const struct metric_desc families[FAMILY_CNT] = {
 	[MAP_ENTRIES] = {"seep_bpf_map_entries", METRIC_GAUGE, "Used entries of a BPF map."},
 	[MAP_MAX_ENTRIES] = {"seep_bpf_map_max_entries", METRIC_GAUGE, "Room of a BPF map."},
 	[SERIES] = {"seep_series", METRIC_GAUGE, "Objects whose history is kept."},
+	[UNWATCHED] = {"seep_unwatched_processes", METRIC_GAUGE,
+		"Processes without a history of their own, for want of room."},
 	[SERIES_MAX] = {"seep_series_max", METRIC_GAUGE, "Room for objects whose history is kept."},
 	[DETECTORS] = {"seep_detectors", METRIC_GAUGE, "Objects that have grown and are judged."},
 	[CPU_SECONDS] = {"seep_cpu_seconds_total", METRIC_COUNTER, "CPU time of the agent."},
@@ -489,6 +492,7 @@ static void add_storage(struct agent *a, struct metrics *m)
 		history__stats(a->history, &hs);
 	store__stats(a->store, &st);
 	metrics__add(m, SERIES, NULL, st.series);
+	metrics__add(m, UNWATCHED, NULL, a->unwatched);
 	metrics__add(m, SERIES_MAX, NULL, st.max_series);
 	metrics__add(m, DETECTORS, NULL, a->detectors);
 	metrics__add(m, JOURNAL_FAILURES, NULL, js.failed);

@@ -125,6 +125,8 @@ json_t *answer__events(struct agent *a)
 
 json_t *answer__dropped(struct agent *a)
 {
+	struct http_stats http = {0};
+	struct ctl_stats ctl = {0};
 	struct poller_stats p;
 	struct store_stats store;
 	struct who_stats who;
@@ -144,6 +146,12 @@ json_t *answer__dropped(struct agent *a)
 	set_u64(o, "names_vanished", who.vanished);
 	set_u64(o, "restart_joins_full", a->limbo_dropped);
 	set_u64(o, "incidents_full", tracker__dropped(a->tracker));
+	if (a->ctl)
+		ctl__stats(a->ctl, &ctl);
+	if (a->http)
+		http__stats(a->http, &http);
+	set_u64(o, "clients_refused", ctl.refused);
+	set_u64(o, "clients_displaced", ctl.displaced + http.displaced);
 	return o;
 }
 

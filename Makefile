@@ -17,7 +17,8 @@ MUSL_GCC = musl-gcc
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 OUT  := build$(if $(SAN),/$(if $(filter thread,$(SAN)),tsan,san))
 
-PKGS   := libbpf jansson sqlite3 libmicrohttpd libcurl ncursesw inih zlib libelf libdw liblzma
+PKGS   := libbpf jansson sqlite3 libmicrohttpd libcurl ncursesw inih zlib libelf libdw liblzma \
+	  libseccomp
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter -Wno-format-truncation \
 	  -Wformat=2 -Wno-format-nonliteral -ffile-prefix-map=$(CURDIR)=. -DSEEP_VERSION='"$(VERSION)"'

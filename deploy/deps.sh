@@ -22,7 +22,7 @@ BACKPORTS_LIST=/etc/apt/sources.list.d/seep-backports.list
 
 BUILD="gcc g++ libc6-dev make clang llvm pkgconf zlib1g-dev libjansson-dev libsqlite3-dev
 	libncurses-dev libinih-dev libmicrohttpd-dev uthash-dev liblzma-dev libiberty-dev
-	libcurl4-openssl-dev ca-certificates"
+	libcurl4-openssl-dev libseccomp-dev ca-certificates"
 BPF="bpftool libbpf-dev libelf-dev libdw-dev"
 TEST="libcmocka-dev python3 python3-flask procps curl util-linux xz-utils
 	libjemalloc-dev libgoogle-perftools-dev libmimalloc-dev musl-tools"

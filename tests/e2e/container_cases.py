@@ -116,6 +116,9 @@ def check_names(agent, prefix):
     expect(len(found) == 1 and found[0]["object"]["comm"] == "leak_linear", f"found: {found}")
     limit = found[0]["verdict"]["limit_bytes"]
     expect(limit == 400 << 20, f"its limit is {limit}")
+    sandbox = agent.json("status", "status")["sandbox"]
+    expect("no capabilities, seccomp" in sandbox["confined"] and sandbox["started"] and
+           not sandbox["failed"], f"files were read by {sandbox}")
     rows = agent.json("top", "top", "--by", "cgroup", "--once", "-n", "5000")["rows"]
     seen = {row["container"] for row in rows}
     for other in ("well", "idle"):

@@ -34,7 +34,7 @@ selector = pid={pid}
 
 [notify "script"]
 type = command
-command = tee {directory}/script.json
+command = {directory}/script
 selector = pid={pid}
 group-wait = 1s
 
@@ -44,10 +44,19 @@ url = http://127.0.0.1:1/{secret}
 group-wait = 0s
 """
 
+# It notes what it was told, and with which privileges it runs.
+SCRIPT = """#!/bin/sh
+grep Cap /proc/self/status >{directory}/privileges
+cat >{directory}/script.part && mv {directory}/script.part {directory}/script.json
+"""
+
 
 def write_config(directory, pid, hook, am_port):
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "url").write_text(f"{hook}/{SECRET}\n", encoding="utf-8")
+    script = directory / "script"
+    script.write_text(SCRIPT.format(directory=directory), encoding="utf-8")
+    script.chmod(0o755)
     (directory / "headers").write_text(f"X-Key: {KEY}\n", encoding="utf-8")
     path = directory / "seep.conf"
     path.write_text(CONFIG.format(directory=directory, pid=pid, am_port=am_port,
@@ -97,6 +106,9 @@ def check_opened(agent, hook, am_port, directory, pid):
     script = directory / "script.json"
     wait_for("the command has it", lambda: script.exists() and script.read_text(), 30)
     expect(json.loads(script.read_text())["incidents"][0]["object"]["pid"] == pid, "another pid")
+    sets = dict(line.split(":\t") for line in (directory / "privileges").read_text().splitlines())
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        expect(int(sets[kind], 16) == 0, f"the command has {kind} {sets[kind]}")
 
 
 def check_status(agent):

@@ -12,6 +12,7 @@ notify      notify_cases.py: an incident reaches a webhook, Alertmanager and a c
 peers       peer_cases.py: `seep trace` on servers and tools from Debian, which do not notice
 targets     target_cases.py: `seep trace` of programs that do odd things, of families, beside debuggers
 pods        pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, which workload
+sandbox     sandbox_cases.py: who reads files of others has no rights, and may end at any time
 story       story_cases.py: a leak and an OOM kill from the beginning to the history
 page        page_cases.py: the web page in a real browser
 heap        heap_cases.py: `seep heap` counts the objects of real interpreters
@@ -46,6 +47,7 @@ import notify_cases
 import page_cases
 import peer_cases
 import pod_cases
+import sandbox_cases
 import story_cases
 import target_cases
 import trace_cases
@@ -54,7 +56,8 @@ from harness import SEEP, Agent, Results, Tally, scratch_directory, told
 SHARED = ("cli", "agent", "trace", "leaks")
 AFTER = {  # the longest first; floods last, because they disturb the others
     "containers": container_cases, "pods": pod_cases, "story": story_cases, "page": page_cases, "notify": notify_cases,
-    "targets": target_cases, "hostile": hostile_cases, "peers": peer_cases, "metrics": metrics_cases,
+    "targets": target_cases, "hostile": hostile_cases, "sandbox": sandbox_cases,
+    "peers": peer_cases, "metrics": metrics_cases,
     "deploy": deploy_cases, "heap": heap_cases, "hardening": hardening_cases, "floods": flood_cases,
 }
 GROUPS = (*SHARED, *AFTER)

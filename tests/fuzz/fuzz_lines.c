@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct lines *l;
 	uint64_t at;
 
-	if (!lines__new(fd, MAX_BYTES, &l)) {
+	if (!lines__new(fd, MAX_BYTES, NULL, &l)) {
 		/* the seed's code, see the Makefile */
 		for (at = 0x401000; at < 0x401100; at += 3)
 			read_frames(frames, lines__find(l, at, frames, at & 1 ? FRAMES : 1));

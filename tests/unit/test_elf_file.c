@@ -228,14 +228,28 @@ static void test_gnu_debugdata(void **state)
 	elf_file__close(e);
 }
 
+/* A file of ours, as if it were mapped. */
+struct mapped {
+	const char *debug_dir;
+	char path[128];
+};
+
+static int open_for_us(void *ctx, enum opener_kind kind, uint64_t start, const char *name)
+{
+	const struct mapped *m = ctx;
+
+	return debug_file__open(getpid(), m->debug_dir, m->path, kind, name);
+}
+
 static int find_debug(const char *name, const char *debug_dir)
 {
 	struct elf_file *e = open_here(name), *debug;
-	char path[128];
+	struct mapped mapped = {.debug_dir = debug_dir};
+	const struct opener opener = {open_for_us, &mapped};
 	int err;
 
-	path_of(name, path);
-	err = debug_file__find(getpid(), debug_dir, e, path, &debug);
+	path_of(name, mapped.path);
+	err = debug_file__find(&opener, 0, e, &debug);
 	if (!err) {
 		assert_true(elf_file__has_section(debug, ".debug_info"));
 		elf_file__close(debug);
@@ -278,6 +292,29 @@ static void test_debug_file_by_link(void **state)
 	assert_int_equal(find_debug("noid.so", dir), -ENOENT);
 }
 
+/* Who asks may have been taken over: no way out of where debug files are. */
+static void test_debug_file_refused(void **state)
+{
+	static const struct {
+		enum opener_kind kind;
+		const char *name;
+	} asked[] = {
+		{OPEN_BUILD_ID, ""}, {OPEN_BUILD_ID, "ab"}, {OPEN_BUILD_ID, "../etc/passwd"},
+		{OPEN_BUILD_ID_INSIDE, "ABCDEF"}, {OPEN_LINK, ""}, {OPEN_LINK, ".."},
+		{OPEN_LINK, "../lib.so"}, {OPEN_LINK, "lib.so"}, {OPEN_LINK_HIDDEN, "/etc/passwd"},
+		{OPEN_LINK_APART, "a/b"}, {OPEN_SHARED, "/etc/passwd"}, {OPEN_SHARED, "/.dwz/../../x"},
+	};
+	char path[128];
+	size_t i;
+
+	path_of("lib.so", path);
+	for (i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
+		assert_int_equal(debug_file__open(getpid(), dir, path, asked[i].kind, asked[i].name),
+				 -ENOENT);
+	assert_int_equal(debug_file__open(getpid(), dir, NULL, OPEN_LINK, "lib.so"), -ENOENT);
+	assert_int_equal(debug_file__open(getpid(), dir, path, OPEN_MAPS, ""), -EINVAL);
+}
+
 /* ---- lines in every version and wrapping ---- */
 
 static void expect_lines(const char *name, const char *flags)
@@ -289,7 +326,7 @@ static void expect_lines(const char *name, const char *flags)
 	uint64_t at;
 	int found = 0;
 
-	assert_int_equal(lines__new(elf_file__fd(e), LINES_MAX, &l), 0);
+	assert_int_equal(lines__new(elf_file__fd(e), LINES_MAX, NULL, &l), 0);
 	assert_int_equal(elf_file__find_function(e, "hidden", &symbol), 0);
 	for (at = symbol.vaddr; at < symbol.vaddr + symbol.size && !found; at++)
 		found = lines__find(l, at, f, 4) == 2;
@@ -458,7 +495,7 @@ static void damage_section(unsigned char *bytes, const char *name, unsigned roun
 
 		saved = rand_r(&seed);
 		assert_int_equal(pwrite(fd, &saved, 1, hit), 1);
-		if (!lines__new(fd, LINES_MAX, &l)) {
+		if (!lines__new(fd, LINES_MAX, NULL, &l)) {
 			for (vaddr = 0x1000; vaddr < 0x1200; vaddr += 4)
 				lines__find(l, vaddr, f, 4);
 			lines__free(l);
@@ -494,6 +531,7 @@ int main(void)
 		cmocka_unit_test(test_gnu_debugdata),
 		cmocka_unit_test(test_debug_file_by_build_id),
 		cmocka_unit_test(test_debug_file_by_link),
+		cmocka_unit_test(test_debug_file_refused),
 		cmocka_unit_test(test_line_formats),
 		cmocka_unit_test(test_damaged_vdso),
 		cmocka_unit_test(test_damaged_library),

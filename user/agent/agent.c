@@ -22,6 +22,7 @@
 #include "state.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/confine.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/units.h"
@@ -196,6 +197,16 @@ static int needs_restart(const struct config *old, const struct config *fresh)
 	       fresh->max_processes != old->max_processes;
 }
 
+static int has_commands(const struct config *cfg)
+{
+	size_t i;
+
+	for (i = 0; i < cfg->notify_cnt; i++)
+		if (cfg->notify[i].type == NOTIFY_COMMAND)
+			return 1;
+	return 0;
+}
+
 /* The rules of a->cfg were freed by config__reload. */
 static void follow(struct agent *a, const struct config *fresh)
 {
@@ -220,6 +231,9 @@ static void follow(struct agent *a, const struct config *fresh)
 	a->cfg.otlp = fresh->otlp;
 	a->cfg.otlp_header_file = fresh->otlp_header_file;
 	a->cfg.otlp_interval_s = fresh->otlp_interval_s;
+	if (has_commands(&a->cfg) && !a->may_run_commands && !a->guard_err)
+		log_warn("commands can be run only if one is configured at the start: "
+			 "start the agent again");
 	herald__stop(a);
 	herald__start(a);
 }
@@ -458,6 +472,16 @@ static void drop_privileges(const struct agent *a)
 		log_warn("cannot drop privileges: %s, going on with all of them", strerror(-err));
 }
 
+/* What no agent needs is not to be had from here on, whoever may have got hold of a thread. */
+static void filter_calls(struct agent *a)
+{
+	a->may_run_commands = has_commands(&a->cfg);
+	a->guard_err = confine__guard(a->may_run_commands);
+	if (a->guard_err)
+		log_warn("cannot filter system calls: %s, going on without",
+			 strerror(-a->guard_err));
+}
+
 static void ask_kubelet(struct agent *a)
 {
 	struct kube_cfg cfg = {
@@ -539,6 +563,7 @@ static int make_loop(struct agent *a)
 static int settle_in(struct agent *a)
 {
 	drop_privileges(a);
+	filter_calls(a);
 	ask_kubelet(a);
 	return 0;
 }

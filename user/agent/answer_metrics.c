@@ -14,6 +14,7 @@
 
 #include "answer.h"
 #include "base/clock.h"
+#include "base/sandbox.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define OBJECTS_MAX   500 /* of each kind: processes, cgroups, incidents */
@@ -76,6 +77,9 @@ enum family {
 	CPU_SECONDS,
 	RESIDENT,
 	START_TIME,
+	READERS_STARTED,
+	READERS_FAILED,
+	READERS_SECONDS,
 	TARGETS_PROBED,
 	TARGETS_HITS,
 	TARGETS_SECONDS,
@@ -170,6 +174,12 @@ static const struct metric_desc families[FAMILY_CNT] = {
 	[RESIDENT] = {"seep_resident_memory_bytes", METRIC_GAUGE, "Resident memory of the agent."},
 	[START_TIME] = {"seep_start_time_seconds", METRIC_GAUGE,
 		"When the agent was started, in Unix seconds."},
+	[READERS_STARTED] = {"seep_readers_started_total", METRIC_COUNTER,
+		"Sandboxes that read the files of processes looked at closer."},
+	[READERS_FAILED] = {"seep_readers_failed_total", METRIC_COUNTER,
+		"Such sandboxes that crashed, took too long or could not be started."},
+	[READERS_SECONDS] = {"seep_readers_cpu_seconds_total", METRIC_COUNTER,
+		"CPU time of such sandboxes that have ended."},
 	[TARGETS_PROBED] = {"seep_targets_probed", METRIC_GAUGE,
 		"Running processes that were or are being looked at closer."},
 	[TARGETS_HITS] = {"seep_target_probe_hits_total", METRIC_COUNTER,
@@ -542,12 +552,17 @@ static void add_self(struct agent *a, struct metrics *m)
 {
 	const struct metric_label labels[] = {{"version", SEEP_VERSION}, {"node", a->node}};
 	struct self self = {.pid = getpid()};
+	struct sandbox_stats readers;
 
 	store__foreach(a->store, look_at, &self);
+	sandbox__stats(&readers);
 	metrics__add(m, BUILD_INFO, metrics__labels(m, labels, 2), 1);
 	metrics__add(m, CPU_SECONDS, NULL, clock__ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9);
 	metrics__add(m, RESIDENT, NULL, self.w ? self.w->rss_bytes : NAN);
 	metrics__add(m, START_TIME, NULL, a->start_s);
+	metrics__add(m, READERS_STARTED, NULL, readers.started);
+	metrics__add(m, READERS_FAILED, NULL, readers.failed + readers.refused);
+	metrics__add(m, READERS_SECONDS, NULL, readers.cpu_ns / 1e9);
 	metrics__add(m, TARGETS_PROBED, NULL, self.probed);
 	metrics__add(m, TARGETS_HITS, NULL, a->probe_hits);
 	metrics__add(m, TARGETS_SECONDS, NULL, a->probe_cost_ns / 1e9);

@@ -11,6 +11,8 @@
 
 #include "answer.h"
 #include "base/clock.h"
+#include "base/confine.h"
+#include "base/sandbox.h"
 
 /* ---- what is not seen -------------------------------------------------------------------- */
 
@@ -450,6 +452,51 @@ json_t *answer__drill(struct agent *a)
 	return o;
 }
 
+/* Who reads the files of others, without rights of its own; and what the agent itself cannot do. */
+static json_t *status_sandbox(const struct agent *a)
+{
+	char confined[PROBLEM_LEN], missing[PROBLEM_LEN];
+	struct sandbox_stats st;
+	json_t *o = json_object();
+
+	sandbox__stats(&st);
+	confine__describe(st.confined, confined, sizeof(confined));
+	confine__missing(st.confined, missing, sizeof(missing));
+	set_str(o, "confined", st.confined ? confined : NULL);
+	set_str(o, "missing", missing[0] ? missing : NULL);
+	set_u64(o, "started", st.started);
+	set_u64(o, "running", st.running);
+	set_u64(o, "failed", st.failed);
+	set_u64(o, "refused", st.refused);
+	set_u64(o, "cpu_ns", st.cpu_ns);
+	set_u64(o, "max_rss_bytes", st.max_rss_bytes);
+	set_str(o, "error", st.last_err ? strerror(-st.last_err) : NULL);
+	set_str(o, "own_calls", a->guard_err ? strerror(-a->guard_err) : "filtered");
+	json_object_set_new(o, "may_run_commands",
+			    json_boolean(a->guard_err || a->may_run_commands));
+	return o;
+}
+
+/* User and network are missing wherever a container does not permit them; the filter makes up for
+ * that. Without it there is no sandbox. */
+static void say_unconfined(const struct agent *a, json_t *list)
+{
+	struct sandbox_stats st;
+
+	sandbox__stats(&st);
+	if (st.confined && ~st.confined & (CONFINED_CAPS | CONFINED_SECCOMP))
+		answer__say(list, "files of others are read without a sandbox: this kernel or "
+				  "container permits none (%s); `seep doctor`",
+			    st.confined & CONFINED_CAPS ? "seccomp" : "capabilities");
+	if (st.last_err)
+		answer__say(list, "%" PRIu64 " readers of the files of others could not be started: "
+				  "%s; call sites have no names", st.refused,
+			    strerror(-st.last_err));
+	if (a->guard_err)
+		answer__say(list, "the agent's own system calls are not filtered: %s",
+			    strerror(-a->guard_err));
+}
+
 static json_t *status_problems(struct agent *a, const struct poller_stats *p)
 {
 	struct journal_stats js = {0};
@@ -477,6 +524,7 @@ static json_t *status_problems(struct agent *a, const struct poller_stats *p)
 		answer__say(list, "incidents are not saved in '%s': %s", a->cfg.state_dir,
 			strerror(-hs.last_err));
 	say_untold(a, list);
+	say_unconfined(a, list);
 	return list;
 }
 
@@ -518,6 +566,7 @@ int answer__status(struct agent *a, json_t **ret_json)
 	json_object_set_new(o, "kubelet", status_kubelet(a));
 	json_object_set_new(o, "last_inspection", inspect__last(a));
 	json_object_set_new(o, "self", status_self(a, &poller));
+	json_object_set_new(o, "sandbox", status_sandbox(a));
 	json_object_set_new(o, "drill", answer__drill(a));
 	json_object_set_new(o, "targets", status_targets(a));
 	json_object_set_new(o, "notifications", status_notifications(a));

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* cmd_agent.c - `seep agent`: parse, build, run, tear down. */
 #include <errno.h>
+#include <string.h>
 
 #include "agent.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "cli/cli.h"
 #include "out/ctl_proto.h"
 
@@ -24,6 +26,11 @@ int cmd_agent(int argc, char **argv)
 		return ret;
 	log__set_level(LOG_LEVEL_INFO + (cfg.verbose > 0));
 	log__set_timestamps(1);
+	/* while there is one thread, which still has all privileges */
+	err = sandbox__prepare();
+	if (err)
+		log_warn("no sandbox for reading the files of others: %s; call sites will have no "
+			 "names", strerror(-err));
 	err = agent__new(&cfg, argc, argv, &a);
 	if (err)
 		return exit_code(err);

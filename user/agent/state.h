@@ -132,6 +132,8 @@ struct agent {
 	double cpu_percent;
 	unsigned restored_polls;
 	char history_why[PROBLEM_LEN]; /* why there is no history, or "" */
+	int guard_err;           /* why system calls are not filtered; 0: they are */
+	int may_run_commands;    /* the filter lets targets of notifications be run */
 	int journal_err;
 };
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "../base/fs.h"
+#include "../base/sandbox.h"
 #include "../base/units.h"
 #include "../drill/spawn.h"
 #include "../drill/targets.h"
@@ -539,6 +540,7 @@ int cmd_trace(int argc, char **argv)
 	code = check_file(opt.file);
 	if (code)
 		return code;
+	(void)sandbox__prepare(); /* if it fails, names are missing, and why is told */
 	cfg = (struct trace_cfg){
 		.sample_bytes = opt.sample_bytes,
 		.duration_s = opt.duration_s,

@@ -415,6 +415,23 @@ static const struct place *find_place(struct sites *s, uint64_t ip)
 	return NULL;
 }
 
+/* Ask at once for all of a chain that is not known. */
+static void expect_places(struct sites *s, const struct chain *chain)
+{
+	struct sym_address wanted[DEPTH_MAX];
+	struct place *place;
+	int i, cnt = 0;
+
+	for (i = 0; i < chain->ip_cnt; i++) {
+		HASH_FIND(hh, s->places, &chain->ips[i], sizeof(chain->ips[i]), place);
+		if (!place)
+			wanted[cnt++] = (struct sym_address){chain->ips[i] & ~RETURN_BIT,
+							     !!(chain->ips[i] & RETURN_BIT)};
+	}
+	if (cnt)
+		sym_target__expect(s->cfg.target, wanted, cnt);
+}
+
 /* Two frames with the same text are the same line; unknown ones are told apart by address. */
 static void append_key(struct buf *key, const struct frame *f)
 {
@@ -430,6 +447,7 @@ static int name_chain(struct sites *s, const struct chain *chain, struct buf *fr
 	const struct place *place;
 	int i, j;
 
+	expect_places(s, chain);
 	for (i = 0; i < chain->ip_cnt; i++) {
 		place = find_place(s, chain->ips[i]);
 		if (!place)

@@ -342,7 +342,7 @@ static int attach_anew(struct traced *t)
 	t->retry_s = now_s + t->retry_delay_s;
 	t->retry_delay_s = fmin(2 * t->retry_delay_s, RETRY_LAST_S);
 	err = attach(t, why);
-	return err == -ENOENT || err == -ESRCH ? 0 : err;
+	return err == -ENOENT || err == -ESRCH || err == -EIO ? 0 : err;
 }
 
 int traced__maintain(struct traced *t)

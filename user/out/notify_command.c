@@ -2,8 +2,8 @@
 /*
  * notify_command.c - a program with the message on its standard input.
  *
- * No shell: the words of the command are its arguments. It gets an empty signal mask, its output
- * is thrown away, and at the time limit it and its process group are killed.
+ * No shell: the words of the command are its arguments. It gets an empty signal mask and none of our
+ * capabilities, its output is thrown away, and at the time limit it and its process group are killed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/caps.h"
 #include "../base/clock.h"
 #include "../base/fs.h"
 #include "notify_kind.h"
@@ -44,7 +45,10 @@ static int make_input(const json_t *message)
 	return err ? err : fd;
 }
 
-/* words is written to. 0 or -errno. */
+/*
+ * This thread delivers to this target and nothing else: it gives its capabilities up for good, and
+ * what it runs has none to begin with, whoever the user is. words is written to. 0 or -errno.
+ */
 static int start(char *words, int input, pid_t *ret_pid)
 {
 	char *argv[ARGS_MAX + 1] = {0}, *rest = words;
@@ -58,6 +62,9 @@ static int start(char *words, int input, pid_t *ret_pid)
 		cnt++;
 	if (!cnt)
 		return -EINVAL;
+	err = caps__keep(0);
+	if (err)
+		return err;
 	sigemptyset(&none);
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);

@@ -18,11 +18,13 @@
 #include "alloc_probe.h"
 
 struct alloc_plan;
+struct map_region;
 
 /* One file with probes. */
 struct alloc_module {
-	struct elf_file *elf;
+	int fd;	    /* of the file, open while the plan is there */
 	char *path; /* in the process's mount namespace */
+	const struct map_region *first; /* its first mapping that may run */
 	const struct allocator *allocator;
 	struct seep_text text; /* where its code is mapped */
 	int is_program;
@@ -39,7 +41,7 @@ struct alloc_point {
 	uint64_t cookie;
 };
 
-/* 0; -ESRCH, -EACCES, -ENOENT: no allocator found; `why` says it. */
+/* 0; -ESRCH, -EACCES, -ENOENT: no allocator found, -EIO: who reads its files failed; `why` says it. */
 int alloc_plan__new(pid_t pid, int at_entry, struct alloc_plan **ret_plan, char *why,
 		    size_t why_cap);
 void alloc_plan__free(struct alloc_plan *p);

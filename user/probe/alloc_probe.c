@@ -263,7 +263,7 @@ static int attach_module(struct alloc_probe *p, size_t module, point_filter filt
 	if (p->mode == UPROBE_SESSION && filter != is_alloc)
 		spec.mode = UPROBE_MULTI;
 	alloc_plan__modules(p->plan, &modules);
-	spec.fd = elf_file__fd(modules[module].elf);
+	spec.fd = modules[module].fd;
 	err = uprobe_link__new(&spec, prog, &p->links[p->link_cnt]);
 	if (!err)
 		p->link_cnt++;

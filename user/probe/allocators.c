@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
 /* In order: the first whose marker a file defines is the one. */
 static const struct allocator allocators[] = {
 	{
@@ -116,7 +118,6 @@ static const struct allocator_function functions[] = {
 	{"free_size", SEEP_FREE, 1},
 	{"free_size_aligned", SEEP_FREE, 1},
 	{"free_aligned", SEEP_FREE, 1},
-	{},
 };
 
 /* The last ones are where gperftools goes when its thread's cache is empty, by a jump. */
@@ -148,7 +149,6 @@ static const struct allocator_function operators[] = {
 	{"_ZN8tcmalloc27allocate_full_cpp_throw_oomEm", SEEP_ALLOC_NEW_EXIT, 0},
 	{"_ZN8tcmalloc29allocate_full_cpp_nothrow_oomEm", SEEP_ALLOC_NEW_EXIT, 0},
 	{"_ZN8tcmalloc11ThreadCache21FetchFromCentralCacheEjiPFPvmE", SEEP_ALLOC_NEW_EXIT, 0},
-	{},
 };
 
 static const struct allocator_function mappings[] = {
@@ -156,7 +156,6 @@ static const struct allocator_function mappings[] = {
 	{"mmap64", SEEP_ALLOC_MMAP, 4},
 	{"mremap", SEEP_ALLOC_MREMAP, 4},
 	{"munmap", SEEP_FREE_MUNMAP, 2},
-	{},
 };
 
 const struct allocator *allocators__recognise(struct elf_file *e)
@@ -164,25 +163,35 @@ const struct allocator *allocators__recognise(struct elf_file *e)
 	struct elf_symbol symbol;
 	size_t i;
 
-	for (i = 0; i < sizeof(allocators) / sizeof(allocators[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(allocators); i++)
 		if (!elf_file__find_function(e, allocators[i].marker, &symbol))
 			return &allocators[i];
 	return NULL;
 }
 
-const struct allocator_function *allocators__functions(void)
+uint32_t allocators__index(const struct allocator *a)
 {
-	return functions;
+	return a - allocators;
 }
 
-const struct allocator_function *allocators__operators(void)
+const struct allocator *allocators__at(uint32_t index)
 {
-	return operators;
+	return index < ARRAY_SIZE(allocators) ? &allocators[index] : NULL;
 }
 
-const struct allocator_function *allocators__mappings(void)
+const struct allocator_function *allocators__function(unsigned table, size_t index)
 {
-	return mappings;
+	static const struct {
+		const struct allocator_function *functions;
+		size_t cnt;
+	} tables[] = {
+		[ALLOCATOR_FUNCTIONS] = {functions, ARRAY_SIZE(functions)},
+		[ALLOCATOR_OPERATORS] = {operators, ARRAY_SIZE(operators)},
+		[ALLOCATOR_MAPPINGS] = {mappings, ARRAY_SIZE(mappings)},
+	};
+
+	return table < ARRAY_SIZE(tables) && index < tables[table].cnt ?
+		       &tables[table].functions[index] : NULL;
 }
 
 /*

@@ -7,6 +7,7 @@
 #ifndef SEEP_PROBE_ALLOCATORS_H
 #define SEEP_PROBE_ALLOCATORS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <linux/types.h>
 #include <seep/alloc.h>
@@ -34,12 +35,18 @@ struct allocator_function {
 /* The allocator defined in a file; NULL = none. */
 const struct allocator *allocators__recognise(struct elf_file *e);
 
-/* Functions of the malloc family; ends with a NULL name. */
-const struct allocator_function *allocators__functions(void);
-/* Operator new and delete. */
-const struct allocator_function *allocators__operators(void);
-/* The same of the C library's mappings. */
-const struct allocator_function *allocators__mappings(void);
+/* By number; NULL beyond the last. */
+uint32_t allocators__index(const struct allocator *a);
+const struct allocator *allocators__at(uint32_t index);
+
+enum allocator_table {
+	ALLOCATOR_FUNCTIONS, /* of the malloc family */
+	ALLOCATOR_OPERATORS, /* new and delete */
+	ALLOCATOR_MAPPINGS,  /* of the C library */
+};
+
+/* NULL beyond the last. */
+const struct allocator_function *allocators__function(unsigned table, size_t index);
 
 /* May calls of this function contain calls of others that are probed? */
 int allocators__may_nest(const struct allocator *a, const struct allocator_function *fn);

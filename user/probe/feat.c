@@ -15,7 +15,9 @@
 #include <bpf/libbpf.h>
 
 #include <linux/types.h>
+#include "../base/confine.h"
 #include "../base/fs.h"
+#include "../base/sandbox.h"
 #include "bpf_log.h"
 #include "feat.skel.h"
 #include "feat_add.h"
@@ -211,6 +213,31 @@ static void check_seccomp(struct checks *c)
 		feat__add(c, "seccomp", FEAT_OK, means, NULL, "bpf(2) passes");
 }
 
+/* A sandbox is made as the agent makes it, and says what it could give up. */
+static void check_sandbox(struct checks *c)
+{
+	static const char means[] = "programs and libraries of others are parsed in a process that "
+				    "cannot do anything else";
+	char confined[128], missing[128];
+	struct sandbox_stats st;
+	int err = sandbox__prepare();
+
+	sandbox__stats(&st);
+	confine__describe(st.confined, confined, sizeof(confined));
+	confine__missing(st.confined, missing, sizeof(missing));
+	if (err)
+		feat__add(c, "sandbox", FEAT_DEGRADED, means,
+			  "without it call sites have no names: processes must be permitted "
+			  "(pids.max, RLIMIT_NPROC)",
+			  "cannot be made: %s", strerror(-err));
+	else
+		feat__add(c, "sandbox",
+			  ~st.confined & (CONFINED_CAPS | CONFINED_SECCOMP) ? FEAT_DEGRADED : FEAT_OK,
+			  means, "a kernel with CONFIG_SECCOMP_FILTER, and a container or unit that "
+			  "permits seccomp(2)",
+			  "%s%s%s", confined, *missing ? "; not: " : "", missing);
+}
+
 static void check_return_probes(struct checks *c)
 {
 	int is_safe = uretprobe__pass_filters();
@@ -241,6 +268,7 @@ int feat__check(struct feat_check *checks, int cap)
 	check_caps(&c);
 	check_old_probes(&c);
 	check_seccomp(&c);
+	check_sandbox(&c);
 	check_return_probes(&c);
 	check_progs(&c);
 	feat__check_node(&c);

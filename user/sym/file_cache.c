@@ -163,18 +163,17 @@ static int key_of(int fd, struct sym_file_key *ret_key)
 }
 
 /* Takes over elf. */
-static struct cached_file *new_file(struct file_cache *c, struct elf_file *elf, pid_t pid,
-				    const char *path)
+static struct cached_file *new_file(struct file_cache *c, struct elf_file *elf,
+				    const struct opener *opener, uint64_t start)
 {
-	const struct sym_file_cfg cfg = {c->cfg.debug_dir, c->cfg.use_debuginfod,
-					 c->cfg.max_bytes};
+	const struct sym_file_cfg cfg = {c->cfg.opener, c->cfg.max_bytes};
 	struct cached_file *f = calloc(1, sizeof(*f));
 
 	if (!f) {
 		elf_file__close(elf);
 		return NULL;
 	}
-	f->file = sym_file__new(elf, pid, path, &cfg);
+	f->file = sym_file__new(elf, opener, start, &cfg);
 	if (!f->file) {
 		free(f);
 		return NULL;
@@ -184,8 +183,8 @@ static struct cached_file *new_file(struct file_cache *c, struct elf_file *elf, 
 }
 
 /* Takes over fd. */
-static int add_file(struct file_cache *c, int fd, const struct sym_file_key *key, pid_t pid,
-		    const char *path, struct cached_file **ret_file)
+static int add_file(struct file_cache *c, int fd, const struct sym_file_key *key,
+		    const struct opener *opener, uint64_t start, struct cached_file **ret_file)
 {
 	struct elf_file *elf;
 	struct cached_file *f;
@@ -194,7 +193,7 @@ static int add_file(struct file_cache *c, int fd, const struct sym_file_key *key
 	err = elf_file__open_fd(fd, &elf);
 	if (err)
 		return err;
-	f = new_file(c, elf, pid, path);
+	f = new_file(c, elf, opener, start);
 	if (!f)
 		return -ENOMEM;
 	f->key = *key;
@@ -208,7 +207,7 @@ static int add_file(struct file_cache *c, int fd, const struct sym_file_key *key
 	return 0;
 }
 
-int file_cache__get(struct file_cache *c, int fd, pid_t pid, const char *path,
+int file_cache__get(struct file_cache *c, int fd, const struct opener *opener, uint64_t start,
 		    struct cached_file **ret_file)
 {
 	struct sym_file_key key;
@@ -222,7 +221,7 @@ int file_cache__get(struct file_cache *c, int fd, pid_t pid, const char *path,
 	}
 	HASH_FIND(hh, c->files, &key, sizeof(key), f);
 	if (!f)
-		return add_file(c, fd, &key, pid, path, ret_file);
+		return add_file(c, fd, &key, opener, start, ret_file);
 	close(fd);
 	if (!f->refs++)
 		c->idle_cnt--;
@@ -240,7 +239,7 @@ int file_cache__get_image(struct file_cache *c, void *data, size_t len,
 	err = elf_file__open_memory(data, len, &elf);
 	if (err)
 		return err;
-	f = new_file(c, elf, 0, "");
+	f = new_file(c, elf, NULL, 0);
 	if (!f)
 		return -ENOMEM;
 	f->is_private = 1;
@@ -275,6 +274,11 @@ int cached_file__has_symbols(const struct cached_file *f)
 int cached_file__lines_too_large(const struct cached_file *f)
 {
 	return sym_file__lines_too_large(f->file);
+}
+
+int cached_file__split_missing(const struct cached_file *f)
+{
+	return sym_file__split_missing(f->file);
 }
 
 struct unwind_table *cached_file__unwind(struct file_cache *c, struct cached_file *f)

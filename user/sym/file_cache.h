@@ -2,7 +2,7 @@
 /*
  * file_cache.h - the files of all targets within a bound of memory, and what was found in them.
  *
- * Private to the symbolizer. A file that no target maps any more stays until memory is short.
+ * Private to the engine. A file that no target maps any more stays until memory is short.
  */
 #ifndef SEEP_SYM_FILE_CACHE_H
 #define SEEP_SYM_FILE_CACHE_H
@@ -19,8 +19,7 @@ struct file_cache;
 struct cached_file;
 
 struct file_cache_cfg {
-	const char *debug_dir;
-	int use_debuginfod;
+	const struct opener *opener; /* of files that belong to no process; stays the caller's */
 	size_t max_bytes;
 	int no_lines;
 	struct string_pool *strings;
@@ -30,9 +29,9 @@ struct file_cache *file_cache__new(const struct file_cache_cfg *cfg);
 void file_cache__free(struct file_cache *c);
 size_t file_cache__held(const struct file_cache *c);
 
-/* The file behind fd (taken over in any case), mapped as path by pid; put it back when done.
- * 0; -ENOEXEC not an ELF file; -errno. */
-int file_cache__get(struct file_cache *c, int fd, pid_t pid, const char *path,
+/* The file behind fd (taken over in any case), mapped at start by the process that opener opens
+ * files of; put it back when done. 0; -ENOEXEC not an ELF file; -errno. */
+int file_cache__get(struct file_cache *c, int fd, const struct opener *opener, uint64_t start,
 		    struct cached_file **ret_file);
 /* The same for an image in memory (malloc, taken over), that is nobody else's. */
 int file_cache__get_image(struct file_cache *c, void *data, size_t len,
@@ -43,6 +42,7 @@ struct elf_file *cached_file__elf(const struct cached_file *f);
 struct unwind_table *cached_file__unwind(struct file_cache *c, struct cached_file *f);
 int cached_file__has_symbols(const struct cached_file *f);
 int cached_file__lines_too_large(const struct cached_file *f);
+int cached_file__split_missing(const struct cached_file *f);
 /* As sym_file__function_at; the name is valid until the next call for any file. */
 int cached_file__function_at(struct file_cache *c, struct cached_file *f, uint64_t vaddr,
 			     struct elf_symbol *ret_symbol);

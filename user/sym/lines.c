@@ -59,6 +59,7 @@ struct lines {
 	size_t unit_cnt, unit_cap;
 	struct ranges by_address;
 	size_t held;
+	int split_missing; /* a unit's other half is in a file that could not be had */
 };
 
 /* ---- ranges ---- */
@@ -205,7 +206,7 @@ static int may_open_split(Dwarf_Die *die)
 	return is_regular(path) || stat(path, &st);
 }
 
-static void find_full(struct unit *u)
+static void find_full(struct lines *l, struct unit *u)
 {
 	Dwarf_Half version;
 	Dwarf_Die full;
@@ -214,8 +215,10 @@ static void find_full(struct unit *u)
 	if (dwarf_cu_info(u->die.cu, &version, &type, NULL, NULL, NULL, NULL, NULL) ||
 	    type != DW_UT_skeleton || !may_open_split(&u->die))
 		return;
-	if (dwarf_cu_info(u->die.cu, &version, &type, NULL, &full, NULL, NULL, NULL) || !full.cu)
+	if (dwarf_cu_info(u->die.cu, &version, &type, NULL, &full, NULL, NULL, NULL) || !full.cu) {
+		l->split_missing = 1;
 		return;
+	}
 	u->full = full;
 	u->is_split = 1;
 }
@@ -280,7 +283,7 @@ static void index_functions(struct lines *l, struct unit *u)
 	if (u->is_indexed)
 		return;
 	u->is_indexed = 1;
-	find_full(u);
+	find_full(l, u);
 	scan_functions(&scan, &u->full, 0); /* what was found before a bound was hit counts */
 	sort_ranges(&u->functions);
 	open_table(l, u);
@@ -500,19 +503,17 @@ static struct line_section content(Elf *elf, const char *wanted)
 
 /* Debian's debug files share what is common in a file of their own. libdw would look for it by
  * itself, wherever the file says: it is given the one below /usr/lib/debug, or none. */
-static int open_alt(struct lines *l)
+static int open_alt(struct lines *l, const struct opener *opener)
 {
 	const char *name, *shared;
-	char path[PATH_MAX];
 	const void *build_id;
 
 	if (dwelf_dwarf_gnu_debugaltlink(l->dwarf, &name, &build_id) <= 0)
 		return 0;
 	shared = strstr(name, "/.dwz/");
-	snprintf(path, sizeof(path), "/usr/lib/debug%s", shared ? shared : "");
-	if (!shared || strstr(shared, "..") || !is_regular(path))
+	if (!shared)
 		return -ENOENT;
-	l->alt_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	l->alt_fd = opener__open(opener, OPEN_SHARED, 0, shared);
 	l->alt = l->alt_fd < 0 ? NULL : dwarf_begin(l->alt_fd, DWARF_C_READ);
 	if (!l->alt)
 		return -ENOENT;
@@ -520,7 +521,7 @@ static int open_alt(struct lines *l)
 	return 0;
 }
 
-static int open_dwarf(struct lines *l, size_t max_bytes)
+static int open_dwarf(struct lines *l, size_t max_bytes, const struct opener *opener)
 {
 	elf_version(EV_CURRENT);
 	l->elf = elf_begin(l->fd, ELF_C_READ, NULL);
@@ -535,10 +536,11 @@ static int open_dwarf(struct lines *l, size_t max_bytes)
 	l->sections.line = content(l->elf, ".debug_line");
 	l->sections.line_str = content(l->elf, ".debug_line_str");
 	l->sections.str = content(l->elf, ".debug_str");
-	return open_alt(l);
+	return open_alt(l, opener);
 }
 
-int lines__new(int fd, size_t max_bytes, struct lines **ret_lines)
+int lines__new(int fd, size_t max_bytes, const struct opener *opener,
+	       struct lines **ret_lines)
 {
 	struct lines *l;
 	int err;
@@ -548,7 +550,7 @@ int lines__new(int fd, size_t max_bytes, struct lines **ret_lines)
 		return -ENOMEM;
 	l->alt_fd = -1;
 	l->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	err = l->fd < 0 ? -errno : open_dwarf(l, max_bytes);
+	err = l->fd < 0 ? -errno : open_dwarf(l, max_bytes, opener);
 	if (!err)
 		err = index_units(l);
 	if (err) {
@@ -579,6 +581,11 @@ void lines__free(struct lines *l)
 	if (l->fd >= 0)
 		close(l->fd);
 	free(l);
+}
+
+int lines__split_missing(const struct lines *l)
+{
+	return l->split_missing;
 }
 
 size_t lines__held(const struct lines *l)

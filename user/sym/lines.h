@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "opener.h"
+
 struct lines;
 
 struct line_frame {
@@ -14,10 +16,14 @@ struct line_frame {
 	uint32_t line;	      /* 0 = unknown */
 };
 
-/* fd stays the caller's and may be closed. 0; -ENOENT no debug information; -EFBIG: its sections
- * are larger than max_bytes; -ENOMEM. */
-int lines__new(int fd, size_t max_bytes, struct lines **ret_lines);
+/* fd stays the caller's and may be closed; opener is asked for what it shares with others, and may
+ * be NULL. 0; -ENOENT no debug information; -EFBIG: its sections are larger than max_bytes;
+ * -ENOMEM. */
+int lines__new(int fd, size_t max_bytes, const struct opener *opener,
+	       struct lines **ret_lines);
 void lines__free(struct lines *l);
+/* 1 if code that was looked up has the rest of its debug information in a .dwo file that is not there. */
+int lines__split_missing(const struct lines *l);
 /* About how much memory it holds by now. */
 size_t lines__held(const struct lines *l);
 

@@ -176,9 +176,8 @@ static int read_all(int fd, struct buf *ret_text)
 	return n < 0 ? -errno : ret_text->err;
 }
 
-int maps__read(pid_t pid, struct maps **ret_maps)
+int maps__read_text(pid_t pid, struct buf *ret_text)
 {
-	struct buf text = {};
 	char path[64];
 	int fd, err;
 
@@ -186,16 +185,38 @@ int maps__read(pid_t pid, struct maps **ret_maps)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
-	err = read_all(fd, &text);
+	err = read_all(fd, ret_text);
 	close(fd);
 	/* a process without memory: on its way out, or a kernel thread */
-	if (!err && !text.len)
+	return err ? err : ret_text->len ? 0 : -ESRCH;
+}
+
+/* Takes over text. */
+static int parse_buf(struct buf *text, int err, struct maps **ret_maps)
+{
+	if (!err && !text->len)
 		err = -ESRCH;
-	if (err) {
-		buf__free(&text);
-		return err;
-	}
-	return parse_owned(text.data, ret_maps);
+	if (!err)
+		return parse_owned(text->data, ret_maps);
+	buf__free(text);
+	return err;
+}
+
+int maps__read(pid_t pid, struct maps **ret_maps)
+{
+	struct buf text = {};
+	int err = maps__read_text(pid, &text);
+
+	return parse_buf(&text, err, ret_maps);
+}
+
+int maps__read_fd(int fd, struct maps **ret_maps)
+{
+	struct buf text = {};
+	int err = read_all(fd, &text);
+
+	close(fd);
+	return parse_buf(&text, err, ret_maps);
 }
 
 void maps__free(struct maps *m)

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../base/buf.h"
+
 struct maps;
 
 struct map_region {
@@ -27,6 +29,10 @@ struct map_region {
 
 /* 0, -ESRCH when the process is gone, -EACCES, -errno. */
 int maps__read(pid_t pid, struct maps **ret_maps);
+/* Its text. */
+int maps__read_text(pid_t pid, struct buf *ret_text);
+/* From a descriptor of such a text; taken over in any case. */
+int maps__read_fd(int fd, struct maps **ret_maps);
 /* From text in the format of /proc/PID/maps (tests, fuzzing). */
 int maps__parse(const char *text, size_t len, struct maps **ret_maps);
 void maps__free(struct maps *m);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * perf_map.c - "START SIZE name" lines, hexadecimal, later lines replacing earlier ones.
- *
- * A file that another user than the target's (or root) owns is not believed: /tmp is shared.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -13,8 +11,6 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
-#include "../base/fs.h"
-#include "maps.h"
 #include "perf_map.h"
 
 #define FILE_MAX_BYTES (64u << 20)
@@ -36,36 +32,6 @@ struct perf_map {
 	size_t cnt;
 };
 
-/* The pid in the innermost namespace: the last of "NSpid:\t4711\t12\t1". */
-static pid_t inner_pid(pid_t pid)
-{
-	char path[64], status[4096];
-	char *line, *end, *last;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	if (fs__read(path, status, sizeof(status)) <= 0)
-		return pid;
-	line = strstr(status, "\nNSpid:");
-	if (!line)
-		return pid;
-	end = strchr(line + 1, '\n');
-	if (end)
-		*end = '\0';
-	last = strrchr(line, '\t');
-	return last ? atoi(last + 1) : pid;
-}
-
-static int is_trusted(int fd, pid_t pid)
-{
-	struct stat file, proc;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d", pid);
-	if (fstat(fd, &file) || stat(path, &proc))
-		return 0;
-	return !file.st_uid || file.st_uid == proc.st_uid;
-}
-
 int perf_map__open_fd(int fd, struct perf_map **ret_map)
 {
 	struct perf_map *m = calloc(1, sizeof(*m));
@@ -77,22 +43,6 @@ int perf_map__open_fd(int fd, struct perf_map **ret_map)
 	m->fd = fd;
 	*ret_map = m;
 	return 0;
-}
-
-int perf_map__open(pid_t pid, struct perf_map **ret_map)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/tmp/perf-%d.map", inner_pid(pid));
-	fd = maps__open_in_root(pid, path);
-	if (fd < 0)
-		return fd;
-	if (!is_trusted(fd, pid)) {
-		close(fd);
-		return -EACCES;
-	}
-	return perf_map__open_fd(fd, ret_map);
 }
 
 void perf_map__free(struct perf_map *m)

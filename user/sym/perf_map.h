@@ -14,9 +14,7 @@
 
 struct perf_map;
 
-/* 0; -ENOENT the target writes none; -errno. Works on after the target is gone. */
-int perf_map__open(pid_t pid, struct perf_map **ret_map);
-/* Takes over fd in any case. */
+/* Takes over fd in any case; works on after the target is gone. */
 int perf_map__open_fd(int fd, struct perf_map **ret_map);
 void perf_map__free(struct perf_map *m);
 

@@ -16,8 +16,11 @@ struct reader {
 	int is_bad;
 };
 
+/* data may be NULL when len is 0. */
 static inline struct reader reader__make(const void *data, size_t len)
 {
+	if (!len)
+		data = "";
 	return (struct reader){.p = data, .end = (const uint8_t *)data + len};
 }
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "debug_file.h"
-#include "debuginfod.h"
 #include "sym_file.h"
 
 struct sym_file {
@@ -12,13 +11,13 @@ struct sym_file {
 	struct elf_file *debug; /* NULL: none */
 	struct unwind_table *unwind;
 	struct lines *lines;
-	size_t max_lines_bytes;
+	struct sym_file_cfg cfg;
 	int unwind_missing, lines_missing; /* looked for in vain */
 	int lines_too_large;
 	int may_download; /* its debug file was not asked for yet */
 };
 
-struct sym_file *sym_file__new(struct elf_file *elf, pid_t pid, const char *path,
+struct sym_file *sym_file__new(struct elf_file *elf, const struct opener *opener, uint64_t start,
 			       const struct sym_file_cfg *cfg)
 {
 	struct sym_file *f;
@@ -29,20 +28,17 @@ struct sym_file *sym_file__new(struct elf_file *elf, pid_t pid, const char *path
 		return NULL;
 	}
 	f->elf = elf;
-	f->max_lines_bytes = cfg->max_lines_bytes;
-	if (!elf_file__has_section(elf, ".debug_info") &&
-	    debug_file__find(pid, cfg->debug_dir, elf, path, &f->debug))
-		f->may_download = cfg->use_debuginfod;
+	f->cfg = *cfg;
+	f->may_download = !elf_file__has_section(elf, ".debug_info") &&
+			  debug_file__find(opener, start, elf, &f->debug);
 	return f;
 }
 
 /* Not before a name is wanted: most files that are mapped never stand in a stack. */
 static void download(struct sym_file *f)
 {
-	const char *build_id = elf_file__build_id(f->elf);
-
-	if (f->may_download && build_id)
-		debuginfod__find(build_id, &f->debug);
+	if (f->may_download)
+		debug_file__download(f->cfg.opener, f->elf, &f->debug);
 	f->may_download = 0;
 }
 
@@ -110,7 +106,8 @@ static void open_lines(struct sym_file *f)
 	if (f->lines || f->lines_missing)
 		return;
 	if (elf_file__fd(source) >= 0 && elf_file__has_section(source, ".debug_info"))
-		err = lines__new(elf_file__fd(source), f->max_lines_bytes, &f->lines);
+		err = lines__new(elf_file__fd(source), f->cfg.max_lines_bytes, f->cfg.opener,
+				 &f->lines);
 	f->lines_missing = err && err != -ENOMEM;
 	f->lines_too_large = err == -EFBIG;
 }
@@ -118,6 +115,11 @@ static void open_lines(struct sym_file *f)
 int sym_file__lines_too_large(const struct sym_file *f)
 {
 	return f->lines_too_large;
+}
+
+int sym_file__split_missing(const struct sym_file *f)
+{
+	return f->lines && lines__split_missing(f->lines);
 }
 
 int sym_file__lines_at(struct sym_file *f, uint64_t vaddr, struct line_frame *frames, int cap)

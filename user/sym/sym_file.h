@@ -3,7 +3,7 @@
  * sym_file.h - one mapped file with all that was read from it, shared by the targets that map it.
  *
  * Everything but the open descriptors is loaded when it is first asked for, can be dropped when
- * memory is short, and is then loaded again. Private to symbolizer.c.
+ * memory is short, and is then loaded again. Private to file_cache.c.
  */
 #ifndef SEEP_SYM_SYM_FILE_H
 #define SEEP_SYM_SYM_FILE_H
@@ -25,13 +25,13 @@ struct sym_file_key {
 };
 
 struct sym_file_cfg {
-	const char *debug_dir;	/* NULL: /usr/lib/debug */
-	int use_debuginfod;	/* ask servers, when a name is wanted */
-	size_t max_lines_bytes; /* debug information larger than this is left alone */
+	const struct opener *opener; /* of files that belong to no process; stays the caller's */
+	size_t max_lines_bytes;	     /* debug information larger than this is left alone */
 };
 
-/* Takes over elf in any case. pid and path: where to look for its debug file. NULL: no memory. */
-struct sym_file *sym_file__new(struct elf_file *elf, pid_t pid, const char *path,
+/* Takes over elf in any case. opener (used now only) and start, where it is mapped: to look for its
+ * debug file. NULL: no memory. */
+struct sym_file *sym_file__new(struct elf_file *elf, const struct opener *opener, uint64_t start,
 			       const struct sym_file_cfg *cfg);
 void sym_file__free(struct sym_file *f);
 size_t sym_file__held(const struct sym_file *f);
@@ -47,6 +47,8 @@ int sym_file__function_at(struct sym_file *f, uint64_t vaddr, struct elf_symbol 
 int sym_file__lines_at(struct sym_file *f, uint64_t vaddr, struct line_frame *frames, int cap);
 /* 1 if its debug information is too large. */
 int sym_file__lines_too_large(const struct sym_file *f);
+/* As lines__split_missing. */
+int sym_file__split_missing(const struct sym_file *f);
 /* 1 if a full symbol table was found, in it or beside it. */
 int sym_file__has_symbols(const struct sym_file *f);
 

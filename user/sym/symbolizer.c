@@ -1,92 +1,82 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
- * symbolizer.c - targets: which file is mapped where, and what is said about an address there.
+ * symbolizer.c - asks a sandbox, and goes on without one that ended.
  *
- * A target remembers every executable mapping it has seen, so code that was unloaded and whole
- * processes that have exited still have names. It is pinned by a pidfd: the mappings of another
- * process that got the same pid are never mixed in.
+ * Files of strangers are parsed by an engine in a process of its own (server.h); here they are only
+ * opened for it. Whoever takes that process over can lie about names and stacks of the targets that
+ * share it, and nothing else: answers are bounded, strings are copied, numbers are checked. When it
+ * ends, or does not answer, another one is begun, a few times; what it would have said is missing,
+ * and sym_target__not_seen says so.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "file_cache.h"
-#include "maps.h"
-#include "perf_map.h"
+#include "../base/clock.h"
+#include "../base/sandbox.h"
+#include "doorman.h"
+#include "server.h"
+#include "string_pool.h"
 #include "symbolizer.h"
+#include "wire.h"
 
-#define DEFAULT_CACHE_BYTES (150u << 20)
-#define STRINGS_MAX_BYTES   (64u << 20)
-#define AREAS_MAX	    16384 /* executable mappings of one target */
-#define FILES_MAX	    2048  /* of those, opened files */
-#define NOT_SEEN_MAX	    64
-#define START_FRAMES	    3	  /* between main and the end of its chain */
-#define IMAGE_MAX_BYTES	    (1u << 20) /* of a vdso */
+#define STRINGS_MAX_BYTES (64u << 20)
+#define NOT_SEEN_MAX	  64
+#define OWN_NOT_SEEN_MAX  4
+#define NOT_SEEN_LEN	  256
+#define FAILURES_MAX	  3 /* sandboxes that may end... */
+#define FAILURES_S	  600 /* ...in such a time, until we do without */
 
 struct symbolizer {
-	struct string_pool *strings;
-	struct file_cache *files;
+	struct doorman_cfg doors;
 	char *debug_dir;
+	size_t max_cache_bytes;
+	int no_lines;
+	struct string_pool *strings;
+	struct sandbox *box;  /* NULL: none now */
+	unsigned generation;  /* counts sandboxes */
+	unsigned failures;
+	double first_failure_s;
+	char why[NOT_SEEN_LEN / 2]; /* there is none, or the last one ended */
+	struct sym_target *targets;
+	uint32_t last_id;
+	struct buf hello, question, answer; /* hello: to a sandbox that is new */
 };
 
-enum area_kind {
-	AREA_FILE,	 /* file may be NULL: it could not be opened */
-	AREA_JIT,	 /* code that no file holds */
-	AREA_TRAMPOLINE, /* [uprobes] */
-};
-
-/* One executable mapping. */
-struct area {
-	uint64_t start, end;
-	uint64_t file_offset, inode;
-	uint32_t dev_major, dev_minor;
-	enum area_kind kind;
-	struct cached_file *file;
-	uint64_t bias;
-	const char *module, *build_id;
-};
-
-struct areas {
-	struct area *items; /* by start, disjoint */
-	size_t cnt;
+/* What the last question for frames brought. */
+struct batch {
+	struct sym_address addresses[SERVER_BATCH_MAX];
+	int first[SERVER_BATCH_MAX + 1]; /* of their frames */
+	int cnt;
+	struct frame frames[SERVER_BATCH_MAX * SERVER_FRAMES_MAX];
 };
 
 struct sym_target {
 	struct symbolizer *sym;
+	struct sym_target *next;
 	pid_t pid;
-	int pidfd;
-	struct areas areas;
-	size_t file_cnt;
-	struct perf_map *perf_map;
-	unsigned misses, patience; /* lookups that found nothing; until the mappings are reread */
+	uint32_t id;
+	unsigned generation; /* of the sandbox that knows it; 0: none */
+	struct doorman *doorman;
+	struct batch *batch;
+	const char *own[OWN_NOT_SEEN_MAX]; /* what we have to say ourselves */
 	const char *not_seen[NOT_SEEN_MAX + 1];
-	size_t not_seen_cnt;
 };
 
 struct symbolizer *symbolizer__new(const struct symbolizer_cfg *cfg)
 {
-	struct file_cache_cfg files = {
-		.max_bytes = cfg->max_cache_bytes ? cfg->max_cache_bytes : DEFAULT_CACHE_BYTES,
-		.no_lines = cfg->no_lines,
-		.use_debuginfod = cfg->use_debuginfod,
-	};
-	struct symbolizer *s;
+	struct symbolizer *s = calloc(1, sizeof(*s));
 
-	s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
-	s->strings = string_pool__new(STRINGS_MAX_BYTES);
+	s->max_cache_bytes = cfg->max_cache_bytes;
+	s->no_lines = cfg->no_lines;
 	s->debug_dir = cfg->debug_dir ? strdup(cfg->debug_dir) : NULL;
-	files.strings = s->strings;
-	files.debug_dir = s->debug_dir;
-	s->files = file_cache__new(&files);
-	if (!s->strings || !s->files || (cfg->debug_dir && !s->debug_dir)) {
+	s->doors = (struct doorman_cfg){s->debug_dir, cfg->use_debuginfod};
+	s->strings = string_pool__new(STRINGS_MAX_BYTES);
+	if (!s->strings || (cfg->debug_dir && !s->debug_dir)) {
 		symbolizer__free(s);
 		return NULL;
 	}
@@ -97,468 +87,448 @@ void symbolizer__free(struct symbolizer *s)
 {
 	if (!s)
 		return;
-	file_cache__free(s->files);
+	sandbox__free(s->box);
 	string_pool__free(s->strings);
+	buf__free(&s->hello);
+	buf__free(&s->question);
+	buf__free(&s->answer);
 	free(s->debug_dir);
 	free(s);
 }
 
-size_t symbolizer__held(const struct symbolizer *s)
+/* ---- the sandbox ------------------------------------------------------------------------- */
+
+static double now_s(void)
 {
-	return file_cache__held(s->files) + string_pool__held(s->strings);
+	return clock__boot_ns() / 1e9;
 }
 
-/* ---- what could not be read ---- */
-
 __attribute__((format(printf, 2, 3)))
-static void say_not_seen(struct sym_target *t, const char *fmt, ...)
+static void say_missing(struct sym_target *t, const char *fmt, ...)
 {
-	char text[512];
+	char text[NOT_SEEN_LEN];
 	const char *kept;
 	va_list ap;
-	size_t i;
+	int i;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	kept = string_pool__keep(t->sym->strings, text);
-	for (i = 0; i < t->not_seen_cnt; i++) {
-		if (t->not_seen[i] == kept)
-			return;
-	}
-	if (kept && t->not_seen_cnt < NOT_SEEN_MAX)
-		t->not_seen[t->not_seen_cnt++] = kept;
+	for (i = 0; i < OWN_NOT_SEEN_MAX && t->own[i] && t->own[i] != kept; i++)
+		;
+	if (i < OWN_NOT_SEEN_MAX)
+		t->own[i] = kept;
 }
 
-const char *const *sym_target__not_seen(struct sym_target *t)
+static void explain(struct symbolizer *s, int err, const char *how)
 {
-	return t->not_seen;
-}
-
-/* ---- areas ---- */
-
-static const char *keep(struct sym_target *t, const char *text)
-{
-	return string_pool__keep(t->sym->strings, text);
-}
-
-/* The mapping begins on a page, the segment may begin inside it. */
-static uint64_t bias_of(const struct elf_file *elf, const struct map_region *r)
-{
-	uint64_t page_end = sysconf(_SC_PAGESIZE) - 1, vaddr;
-
-	if (!elf_file__offset_to_vaddr(elf, r->offset, &vaddr))
-		return r->start - vaddr;
-	if (!elf_file__offset_to_vaddr(elf, r->offset + page_end, &vaddr))
-		return r->start + page_end - vaddr;
-	return r->start - r->offset;
-}
-
-static void attach(struct sym_target *t, struct area *a, const struct map_region *r,
-		   struct cached_file *file)
-{
-	const struct elf_file *elf = cached_file__elf(file);
-
-	a->file = file;
-	a->bias = bias_of(elf, r);
-	a->build_id = keep(t, elf_file__build_id(elf));
-	t->file_cnt++;
-}
-
-static void open_file(struct sym_target *t, struct area *a, const struct map_region *r)
-{
-	struct cached_file *file;
-	int fd, err;
-
-	a->bias = r->start - r->offset;
-	fd = t->file_cnt < FILES_MAX ? maps__open_file(t->pid, r) : -EMFILE;
-	err = fd < 0 ? fd : file_cache__get(t->sym->files, fd, t->pid, r->path, &file);
-	if (!err)
-		attach(t, a, r, file);
-	else if (err == -ENOEXEC) /* a runtime's own code through a file: memfd, shared memory */
-		a->kind = AREA_JIT;
+	if (*how)
+		snprintf(s->why, sizeof(s->why), "ended (%s)", how);
+	else if (err == -ETIMEDOUT)
+		snprintf(s->why, sizeof(s->why), "took too long and was ended");
+	else if (err == -EPIPE)
+		snprintf(s->why, sizeof(s->why), "ended");
 	else
-		say_not_seen(t, "%s: cannot be read (%s)", r->path, strerror(-err));
+		snprintf(s->why, sizeof(s->why), "answered what makes no sense and was ended");
 }
 
-static int read_memory(pid_t pid, uint64_t address, void *data, size_t len)
+/* It has failed: leave it, and count. */
+static void drop_box(struct symbolizer *s, int err)
 {
-	char path[64];
-	ssize_t n;
-	int fd;
+	char how[SANDBOX_HOW_LEN];
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = pread(fd, data, len, address);
-	close(fd);
-	return n == (ssize_t)len ? 0 : -EIO;
-}
-
-/* The kernel's code in the target is an ELF image without a file. */
-static void open_vdso(struct sym_target *t, struct area *a, const struct map_region *r)
-{
-	size_t len = r->end - r->start;
-	struct cached_file *file;
-	void *data;
-
-	a->bias = r->start;
-	data = len <= IMAGE_MAX_BYTES ? malloc(len) : NULL;
-	if (!data)
-		return;
-	if (read_memory(t->pid, r->start, data, len)) {
-		free(data);
-		say_not_seen(t, "%s: cannot be read", r->path);
-		return;
+	sandbox__fail(s->box, how);
+	s->box = NULL;
+	explain(s, err, how);
+	if (!s->failures || now_s() - s->first_failure_s > FAILURES_S) {
+		s->failures = 0;
+		s->first_failure_s = now_s();
 	}
-	if (!file_cache__get_image(t->sym->files, data, len, &file))
-		attach(t, a, r, file);
+	s->failures++;
 }
 
-static void open_jit(struct sym_target *t, struct area *a)
+static int open_for_box(void *ctx, uint32_t target, enum opener_kind kind, uint64_t start,
+			const char *name)
 {
-	if (!a->module || !*a->module)
-		a->module = "[jit]";
-	if (!t->perf_map)
-		perf_map__open(t->pid, &t->perf_map);
+	struct symbolizer *s = ctx;
+	struct sym_target *t;
+
+	if (!target)
+		return doorman__open_public(&s->doors, kind, name ? name : "");
+	for (t = s->targets; t; t = t->next)
+		if (t->id == target)
+			return doorman__open(t->doorman, kind, start, name);
+	return -EACCES;
 }
 
-static void open_area(struct sym_target *t, struct area *a, const struct map_region *r)
+/* s->answer is there. 0 or -errno: the sandbox is gone. */
+static int ask(struct symbolizer *s, uint32_t type, struct buf *question)
 {
-	a->start = r->start;
-	a->end = r->end;
-	a->file_offset = r->offset;
-	a->inode = r->inode;
-	a->dev_major = r->dev_major;
-	a->dev_minor = r->dev_minor;
-	a->module = keep(t, r->path);
-	if (!strcmp(r->path, "[uprobes]"))
-		a->kind = AREA_TRAMPOLINE;
-	else if (!strcmp(r->path, "[vdso]"))
-		open_vdso(t, a, r);
-	else if (r->inode && r->path[0] == '/')
-		open_file(t, a, r);
-	else if (strcmp(r->path, "[vsyscall]"))
-		a->kind = AREA_JIT;
-	if (a->kind == AREA_JIT)
-		open_jit(t, a);
-}
+	int err = session__ask(sandbox__sock(s->box), type, question, open_for_box, s, &s->answer);
 
-static struct area *area_at(const struct areas *areas, uint64_t address)
-{
-	size_t lo = 0, hi = areas->cnt, mid;
-
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (address >= areas->items[mid].end)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < areas->cnt && address >= areas->items[lo].start ? &areas->items[lo] : NULL;
-}
-
-static int is_same(const struct area *a, const struct map_region *r)
-{
-	return a->start == r->start && a->end == r->end && a->file_offset == r->offset &&
-	       a->inode == r->inode && a->dev_major == r->dev_major &&
-	       a->dev_minor == r->dev_minor;
-}
-
-static size_t executable_cnt(const struct maps *maps)
-{
-	size_t i, cnt = 0;
-
-	for (i = 0; i < maps__cnt(maps); i++)
-		cnt += maps__at(maps, i)->executable;
-	return cnt < AREAS_MAX ? cnt : AREAS_MAX;
-}
-
-/* The executable mappings of now, taken over from the areas that are known already, or opened. */
-static void fill_areas(struct sym_target *t, const struct maps *maps, struct areas *now,
-		       size_t cap)
-{
-	const struct map_region *r;
-	struct area *known;
-	size_t i;
-
-	for (i = 0; i < maps__cnt(maps) && now->cnt < cap; i++) {
-		r = maps__at(maps, i);
-		if (!r->executable)
-			continue;
-		known = area_at(&t->areas, r->start);
-		if (known && is_same(known, r)) {
-			now->items[now->cnt++] = *known;
-			known->file = NULL; /* moved */
-		} else {
-			open_area(t, &now->items[now->cnt++], r);
-		}
-	}
-}
-
-static int overlaps(const struct areas *areas, const struct area *a)
-{
-	size_t lo = 0, hi = areas->cnt, mid;
-
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (areas->items[mid].end <= a->start)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < areas->cnt && areas->items[lo].start < a->end;
-}
-
-static int by_start(const void *a_, const void *b_)
-{
-	const struct area *a = a_, *b = b_;
-
-	return a->start < b->start ? -1 : a->start > b->start;
-}
-
-static void drop_area(struct sym_target *t, struct area *a)
-{
-	if (a->file)
-		t->file_cnt--;
-	file_cache__put(t->sym->files, a->file);
-	a->file = NULL;
-}
-
-/* Areas that are unmapped by now keep their place while nothing else stands there. */
-static void keep_unmapped(struct sym_target *t, struct areas *now)
-{
-	size_t mapped = now->cnt, i;
-	struct areas current = {now->items, mapped};
-
-	for (i = 0; i < t->areas.cnt; i++) {
-		if (now->cnt < AREAS_MAX && !overlaps(&current, &t->areas.items[i]))
-			now->items[now->cnt++] = t->areas.items[i];
-		else
-			drop_area(t, &t->areas.items[i]);
-	}
-	if (now->cnt > mapped)
-		qsort(now->items, now->cnt, sizeof(*now->items), by_start);
-}
-
-static int take_maps(struct sym_target *t, const struct maps *maps)
-{
-	size_t cap = executable_cnt(maps);
-	struct areas now = {};
-
-	now.items = calloc(cap + t->areas.cnt + 1, sizeof(*now.items));
-	if (!now.items)
-		return -ENOMEM;
-	fill_areas(t, maps, &now, cap);
-	keep_unmapped(t, &now);
-	free(t->areas.items);
-	t->areas = now;
-	return 0;
-}
-
-static int read_maps(struct sym_target *t)
-{
-	struct maps *maps;
-	int err;
-
-	err = maps__read(t->pid, &maps);
-	if (err)
-		return err;
-	err = take_maps(t, maps);
-	maps__free(maps);
+	if (!err)
+		return 0;
+	buf__free(&s->answer); /* what is in it is of no use, and may be large */
+	drop_box(s, err);
 	return err;
 }
 
-/* ---- targets ---- */
-
-static int is_alive(const struct sym_target *t)
+static int has_given_up(const struct symbolizer *s)
 {
-	struct pollfd exited = {.fd = t->pidfd, .events = POLLIN};
-
-	return t->pidfd >= 0 && !poll(&exited, 1, 0);
+	return s->failures >= FAILURES_MAX && now_s() - s->first_failure_s <= FAILURES_S;
 }
+
+static int start_box(struct symbolizer *s)
+{
+	int err;
+
+	if (s->box)
+		return 0;
+	if (has_given_up(s))
+		return -EBUSY;
+	err = sandbox__new(server__run, &s->box);
+	if (err) {
+		s->box = NULL;
+		snprintf(s->why, sizeof(s->why), "could not be started: %s", strerror(-err));
+		return err;
+	}
+	s->generation++;
+	s->hello.len = 0;
+	wire__put_uint(&s->hello, s->max_cache_bytes, 8);
+	wire__put_uint(&s->hello, s->no_lines, 1);
+	return ask(s, ASK_CONFIG, &s->hello);
+}
+
+static struct reader answer_of(const struct symbolizer *s)
+{
+	return reader__make(s->answer.data, s->answer.len);
+}
+
+/* There is a sandbox, and it knows of the target: its files are read then. 0 or -errno. */
+static int introduce(struct sym_target *t)
+{
+	struct symbolizer *s = t->sym;
+	struct reader r;
+	uint32_t refused;
+	int err = start_box(s);
+
+	if (err || t->generation == s->generation)
+		return err;
+	s->hello.len = 0;
+	wire__put_uint(&s->hello, t->id, 4);
+	err = ask(s, ASK_TARGET, &s->hello);
+	if (err)
+		return err;
+	r = answer_of(s);
+	refused = reader__uint(&r, 4);
+	if (r.is_bad || refused)
+		return refused == ENOMEM ? -ENOMEM : -ESRCH;
+	t->generation = s->generation;
+	return 0;
+}
+
+static void say_failed(struct sym_target *t)
+{
+	struct symbolizer *s = t->sym;
+
+	if (s->box || !s->why[0])
+		return;
+	if (has_given_up(s))
+		say_missing(t, "symbols of PID %d are missing: the reader of its files %s, again and "
+			    "again", t->pid, s->why);
+	else
+		say_missing(t, "some symbols of PID %d may be missing: the reader of its files %s",
+			    t->pid, s->why);
+}
+
+static void begin_question(struct sym_target *t)
+{
+	t->sym->question.len = 0;
+	wire__put_uint(&t->sym->question, t->id, 4);
+}
+
+/*
+ * The answer to t->sym->question is in t->sym->answer. A sandbox that ended may have been ended by
+ * others, so the next one is asked the same, once. 0 or -errno: there is no answer.
+ */
+static int put_question(struct sym_target *t, enum server_question type)
+{
+	int err = -EIO, tries;
+
+	for (tries = 0; err && tries < 2; tries++) {
+		err = introduce(t);
+		if (!err)
+			err = ask(t->sym, type, &t->sym->question);
+		say_failed(t);
+		if (err == -ESRCH || err == -EBUSY)
+			break;
+	}
+	return err;
+}
+
+/* The answer makes no sense: whoever gave it is no reader any more. */
+static void reject(struct sym_target *t)
+{
+	drop_box(t->sym, -EPROTO);
+	say_failed(t);
+}
+
+size_t symbolizer__held(struct symbolizer *s)
+{
+	struct reader r;
+
+	if (!s->box)
+		return string_pool__held(s->strings);
+	s->hello.len = 0;
+	if (ask(s, ASK_HELD, &s->hello))
+		return string_pool__held(s->strings);
+	r = answer_of(s);
+	return string_pool__held(s->strings) + reader__uint(&r, 8);
+}
+
+int symbolizer__reader_pid(const struct symbolizer *s)
+{
+	return s->box ? sandbox__pid(s->box) : 0;
+}
+
+/* ---- targets ----------------------------------------------------------------------------- */
 
 int sym_target__new(struct symbolizer *s, pid_t pid, struct sym_target **ret_target)
 {
-	struct sym_target *t;
+	struct sym_target *t = calloc(1, sizeof(*t));
 	int err;
 
-	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->sym = s;
 	t->pid = pid;
-	t->pidfd = syscall(SYS_pidfd_open, pid, 0);
-	err = t->pidfd < 0 ? -errno : read_maps(t);
+	t->id = ++s->last_id;
+	t->batch = calloc(1, sizeof(*t->batch));
+	err = t->batch ? doorman__new(pid, &s->doors, &t->doorman) : -ENOMEM;
 	if (err) {
-		sym_target__free(t);
+		free(t->batch);
+		free(t);
 		return err;
 	}
+	t->next = s->targets;
+	s->targets = t;
+	(void)introduce(t);
+	say_failed(t);
 	*ret_target = t;
 	return 0;
 }
 
 void sym_target__free(struct sym_target *t)
 {
-	size_t i;
+	struct sym_target **at;
 
 	if (!t)
 		return;
-	for (i = 0; i < t->areas.cnt; i++)
-		file_cache__put(t->sym->files, t->areas.items[i].file);
-	free(t->areas.items);
-	perf_map__free(t->perf_map);
-	if (t->pidfd >= 0)
-		close(t->pidfd);
+	if (t->sym->box && t->generation == t->sym->generation) {
+		begin_question(t);
+		(void)ask(t->sym, ASK_FORGET, &t->sym->question);
+	}
+	for (at = &t->sym->targets; *at != t; at = &(*at)->next)
+		;
+	*at = t->next;
+	doorman__free(t->doorman);
+	free(t->batch);
 	free(t);
 }
 
-/* Garbage addresses are common: the longer rereading the mappings was in vain, the rarer it is. */
-static struct area *find_area(struct sym_target *t, uint64_t address)
+/* ---- walking ----------------------------------------------------------------------------- */
+
+/* Without a reader: where it happened, and nothing of how it came to that. */
+static int walk_alone(const struct seep_regs *regs, uint64_t *ips, int cap,
+		      enum unwind_end *ret_end)
 {
-	struct area *a = area_at(&t->areas, address);
-
-	if (a || t->misses++ < t->patience || !is_alive(t))
-		return a;
-	t->misses = 0;
-	if (!read_maps(t))
-		a = area_at(&t->areas, address);
-	t->patience = a ? 0 : t->patience < 4096 ? 2 * t->patience + 1 : t->patience;
-	return a;
-}
-
-/* ---- walking ---- */
-
-static int find_module(void *ctx, uint64_t address, struct unwind_module *ret_module)
-{
-	struct sym_target *t = ctx;
-	struct area *a = find_area(t, address);
-
-	if (!a)
-		return -ENOENT;
-	ret_module->bias = a->bias;
-	ret_module->is_jit = a->kind == AREA_JIT;
-	ret_module->is_trampoline = a->kind == AREA_TRAMPOLINE;
-	if (!a->file)
+	*ret_end = UNWIND_NO_TABLE;
+	if (cap < 1)
 		return 0;
-	ret_module->elf = cached_file__elf(a->file);
-	ret_module->table = cached_file__unwind(t->sym->files, a->file);
-	if (!ret_module->table)
-		say_not_seen(t, "%s: no unwind information", a->module);
-	return 0;
+	ips[0] = regs->ip;
+	return 1;
 }
 
-static int is_named(struct sym_target *t, uint64_t ip, const char *const *names)
+static int take_walk(struct symbolizer *s, uint64_t *ips, int cap, enum unwind_end *ret_end)
 {
-	const struct area *a = area_at(&t->areas, ip - 1);
-	struct elf_symbol symbol;
+	struct reader r = answer_of(s);
+	uint32_t end = reader__uint(&r, 4);
+	int cnt = 0;
 
-	if (!a || !a->file ||
-	    cached_file__function_at(t->sym->files, a->file, ip - 1 - a->bias, &symbol))
-		return 0;
-	while (*names && strcmp(*names, symbol.name))
-		names++;
-	return !!*names;
-}
-
-/* A C library without unwind tables (musl) still began the chain: the outermost frames hold main,
- * or one that is known by name as the place where threads begin. */
-static int is_whole(struct sym_target *t, const uint64_t *ips, int cnt)
-{
-	static const char *const names[] = {"main",	    "__libc_start_main", "_start",
-					    "_start_c",	    "start_thread",	 "__clone",
-					    "clone",	    NULL};
-	int i;
-
-	for (i = cnt - 1; i > 0 && i >= cnt - START_FRAMES; i--) {
-		if (is_named(t, ips[i], names))
-			return 1;
-	}
-	return 0;
+	if (end > UNWIND_TRAMPOLINE)
+		return -EPROTO;
+	while (reader__left(&r) && cnt < cap)
+		ips[cnt++] = reader__uint(&r, 8);
+	if (r.is_bad || reader__left(&r))
+		return -EPROTO;
+	*ret_end = end;
+	return cnt;
 }
 
 int sym_target__walk(struct sym_target *t, const struct seep_regs *regs, const void *stack,
 		     size_t stack_bytes, uint64_t *ips, int cap, enum unwind_end *ret_end)
 {
+	struct symbolizer *s = t->sym;
 	int cnt;
 
-	cnt = unwind__walk(regs, stack, stack_bytes, find_module, t, ips, cap, ret_end);
-	if (*ret_end == UNWIND_NO_TABLE && is_whole(t, ips, cnt))
-		*ret_end = UNWIND_OUTERMOST;
-	return cnt;
+	begin_question(t);
+	wire__put_uint(&s->question, cap, 4);
+	buf__append(&s->question, regs, sizeof(*regs));
+	buf__append(&s->question, stack, stack_bytes);
+	if (put_question(t, ASK_WALK))
+		return walk_alone(regs, ips, cap, ret_end);
+	cnt = take_walk(s, ips, cap, ret_end);
+	if (cnt >= 0)
+		return cnt;
+	reject(t);
+	return walk_alone(regs, ips, cap, ret_end);
 }
 
-/* ---- naming ---- */
+/* ---- naming ------------------------------------------------------------------------------ */
 
-/* "JS:~leak /srv/app.js:12:5", "py::leak:/srv/app.py": runtimes put the source into the name. */
-static void name_jit(struct sym_target *t, const char *name, struct frame *f)
+static const char *keep(struct symbolizer *s, struct reader *r)
 {
-	char function[512], file[512];
-	unsigned line;
+	return string_pool__keep(s->strings, wire__text(r));
+}
 
-	if (sscanf(name, "py::%511[^:]:%511[^\n]", function, file) == 2) {
-		f->kind = FRAME_PYTHON;
-	} else if (sscanf(name, "%*[A-Za-z]:%511s %511[^:]:%u", function, file, &line) == 3) {
-		f->kind = FRAME_NODE;
-		f->line = line;
-	} else {
-		f->function = keep(t, name);
-		return;
+static void take_frame(struct symbolizer *s, struct reader *r, uint64_t address,
+		       struct frame *ret_frame)
+{
+	struct frame f = {.address = address};
+
+	f.offset = reader__uint(r, 8);
+	f.line = reader__uint(r, 4);
+	f.inlined = !!reader__u8(r);
+	f.kind = reader__u8(r);
+	if (f.kind > FRAME_KERNEL)
+		reader__fail(r);
+	f.function = keep(s, r);
+	f.file = keep(s, r);
+	f.module = keep(s, r);
+	f.build_id = keep(s, r);
+	*ret_frame = f;
+}
+
+/* Frames for each address of the batch. 0 or -EPROTO. */
+static int take_frames(struct symbolizer *s, struct batch *b)
+{
+	struct reader r = answer_of(s);
+	int i, cnt, frames = 0;
+
+	for (i = 0; i < b->cnt; i++) {
+		b->first[i] = frames;
+		cnt = reader__u8(&r);
+		if (cnt < 1 || cnt > SERVER_FRAMES_MAX)
+			return -EPROTO;
+		while (cnt--)
+			take_frame(s, &r, b->addresses[i].address, &b->frames[frames++]);
 	}
-	f->function = keep(t, function + strspn(function, "~*^+"));
-	f->file = keep(t, file);
+	b->first[i] = frames;
+	return r.is_bad || reader__left(&r) ? -EPROTO : 0;
 }
 
-static int jit_frame(struct sym_target *t, struct frame *f, int is_return)
+static void name_all(struct sym_target *t, const struct sym_address *addresses, int cnt)
 {
-	const char *name;
-	uint64_t start;
+	struct symbolizer *s = t->sym;
+	struct batch *b = t->batch;
+	int i;
 
-	if (!t->perf_map)
-		perf_map__open(t->pid, &t->perf_map);
-	if (!t->perf_map ||
-	    perf_map__find(t->perf_map, f->address - !!is_return, &name, &start)) {
-		say_not_seen(t, "%s: generated code without a perf map", f->module);
-		return 1;
-	}
-	name_jit(t, name, f);
-	f->offset = f->address - start;
-	return 1;
-}
-
-static int file_frames(struct sym_target *t, const struct area *a, uint64_t address,
-		       int is_return, struct frame *frames, int cap)
-{
-	int cnt, i;
-
-	cnt = cached_file__frames(t->sym->files, a->file, address - a->bias, is_return, frames,
-				  cap);
+	b->cnt = 0;
+	begin_question(t);
 	for (i = 0; i < cnt; i++) {
-		frames[i].address = address;
-		frames[i].module = a->module;
-		frames[i].build_id = a->build_id;
+		wire__put_uint(&s->question, addresses[i].address, 8);
+		wire__put_uint(&s->question, addresses[i].is_return, 1);
 	}
-	if (cached_file__lines_too_large(a->file))
-		say_not_seen(t, "%s: debug information too large, no lines", a->module);
-	if (!frames[cnt - 1].function && !cached_file__has_symbols(a->file))
-		say_not_seen(t, "%s: stripped, only what it exports has a name (its debug symbols are not "
-			     "installed)", a->module);
-	return cnt;
+	if (put_question(t, ASK_FRAMES))
+		return;
+	memcpy(b->addresses, addresses, cnt * sizeof(*addresses));
+	b->cnt = cnt;
+	if (take_frames(s, b)) {
+		b->cnt = 0;
+		reject(t);
+	}
+}
+
+void sym_target__expect(struct sym_target *t, const struct sym_address *addresses, int cnt)
+{
+	name_all(t, addresses, cnt < SERVER_BATCH_MAX ? cnt : SERVER_BATCH_MAX);
+}
+
+static int find_in_batch(const struct batch *b, uint64_t address, int is_return)
+{
+	int i;
+
+	for (i = 0; i < b->cnt; i++)
+		if (b->addresses[i].address == address && !b->addresses[i].is_return == !is_return)
+			return i;
+	return -1;
+}
+
+/* Without a reader: which file it is in. */
+static int name_alone(const struct sym_target *t, uint64_t address, int is_return,
+		      struct frame *frames)
+{
+	const struct map_region *r = maps__find(doorman__maps(t->doorman), address - !!is_return);
+
+	memset(frames, 0, sizeof(*frames));
+	frames->address = address;
+	if (r && *r->path) {
+		frames->module = string_pool__keep(t->sym->strings, r->path);
+		frames->offset = address - r->start + r->offset;
+	}
+	return 1;
 }
 
 int sym_target__frames(struct sym_target *t, uint64_t address, int is_return, struct frame *frames,
 		       int cap)
 {
-	const struct area *a = find_area(t, address - !!is_return);
+	const struct sym_address wanted = {address, is_return};
+	struct batch *b = t->batch;
+	int i = find_in_batch(b, address, is_return), cnt;
 
-	memset(frames, 0, sizeof(*frames));
-	frames->address = address;
-	if (!a)
-		return 1;
-	if (a->file)
-		return file_frames(t, a, address, is_return, frames, cap);
-	frames->module = a->module;
-	frames->offset = address - a->bias;
-	return a->kind == AREA_JIT ? jit_frame(t, frames, is_return) : 1;
+	if (i < 0) {
+		name_all(t, &wanted, 1);
+		i = find_in_batch(b, address, is_return);
+	}
+	if (i < 0)
+		return name_alone(t, address, is_return, frames);
+	cnt = b->first[i + 1] - b->first[i];
+	if (cnt > cap) /* the function itself counts more than what was inlined into it */
+		cnt = cap;
+	memcpy(frames, &b->frames[b->first[i + 1] - cnt], cnt * sizeof(*frames));
+	return cnt;
+}
+
+/* ---- what could not be read -------------------------------------------------------------- */
+
+/* 0 or -EPROTO. */
+static int take_not_seen(struct sym_target *t, int *cnt)
+{
+	struct reader r = answer_of(t->sym);
+	const char *line;
+
+	while (reader__left(&r) && *cnt < NOT_SEEN_MAX - OWN_NOT_SEEN_MAX) {
+		line = keep(t->sym, &r);
+		if (r.is_bad)
+			return -EPROTO;
+		if (line)
+			t->not_seen[(*cnt)++] = line;
+	}
+	return 0;
+}
+
+const char *const *sym_target__not_seen(struct sym_target *t)
+{
+	int cnt = 0, i;
+
+	if (t->sym->box && t->generation == t->sym->generation) {
+		begin_question(t);
+		if (!put_question(t, ASK_NOT_SEEN) && take_not_seen(t, &cnt))
+			reject(t);
+	}
+	for (i = 0; i < OWN_NOT_SEEN_MAX && t->own[i]; i++)
+		t->not_seen[cnt++] = t->own[i];
+	t->not_seen[cnt] = NULL;
+	return t->not_seen;
 }

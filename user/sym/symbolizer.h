@@ -6,6 +6,9 @@
  * and time of change: a build-id is the file's own claim, and one container's claim must not name
  * another's code. A target is a process with its mappings; it may exit, its files are kept open.
  * Strings live as long as the symbolizer. One thread at a time.
+ *
+ * The files are read in a sandbox (base/sandbox.h), one for each symbolizer. If that fails, names are
+ * missing and sym_target__not_seen says so.
  */
 #ifndef SEEP_SYM_SYMBOLIZER_H
 #define SEEP_SYM_SYMBOLIZER_H
@@ -27,8 +30,10 @@ struct symbolizer_cfg {
 
 struct symbolizer *symbolizer__new(const struct symbolizer_cfg *cfg); /* NULL: out of memory */
 void symbolizer__free(struct symbolizer *s); /* after its targets */
-/* Memory held by caches. */
-size_t symbolizer__held(const struct symbolizer *s);
+/* Memory held by caches, the sandbox's included. */
+size_t symbolizer__held(struct symbolizer *s);
+/* The process that reads for it; 0: none now. */
+int symbolizer__reader_pid(const struct symbolizer *s);
 
 /* Mappings are read now and again when an address is not found in them. 0, -ESRCH, -EACCES. */
 int sym_target__new(struct symbolizer *s, pid_t pid, struct sym_target **ret_target);
@@ -45,6 +50,15 @@ int sym_target__walk(struct sym_target *t, const struct seep_regs *regs, const v
  */
 int sym_target__frames(struct sym_target *t, uint64_t address, int is_return, struct frame *frames,
 		       int cap);
+
+struct sym_address {
+	uint64_t address;
+	int is_return;
+};
+
+/* The next calls of sym_target__frames will be for these: they are asked for at once, which is
+ * cheaper. Those beyond the first 128 are not. */
+void sym_target__expect(struct sym_target *t, const struct sym_address *addresses, int cnt);
 
 /* What could not be read, one sentence each ("libfoo.so: no symbols"); NULL-terminated. */
 const char *const *sym_target__not_seen(struct sym_target *t);

@@ -210,6 +210,14 @@ static double ns_per_op(struct program *p)
 	return (double)(after.cpu_ns - before.cpu_ns) / (after.ops - before.ops);
 }
 
+static double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
 static unsigned cycles_wanted(void)
 {
 	const char *text = getenv("SEEP_ATTACH_CYCLES");
@@ -221,7 +229,7 @@ static void probes_come_and_go_without_a_trace(void **state)
 {
 	const struct alloc_probe_cfg cfgs[] = {{}, {.sample_bytes = 512 * 1024}};
 	unsigned cycles = cycles_wanted(), i;
-	double before, after, busy = 0;
+	double before, after, busy = 0, began_s = seconds();
 	uint64_t hits = 0;
 	struct trace t = {};
 	struct program p;
@@ -231,7 +239,7 @@ static void probes_come_and_go_without_a_trace(void **state)
 	assert_int_equal(breakpoints_in(p.pid), 0);
 	for (i = 0; i < cycles; i++) {
 		come(&t, p.pid, &cfgs[i / FRESH_EVERY % 2], i % FRESH_EVERY == 0);
-		await_hits(t.probe, p.pid, 1000);
+		await_hits(t.probe, p.pid, 100);
 		hits += hits_of(t.probe);
 		if (i == cycles / 2)
 			busy = ns_per_op(&p);
@@ -240,6 +248,8 @@ static void probes_come_and_go_without_a_trace(void **state)
 		alloc_probe__detach(t.probe);
 		if (i % FRESH_EVERY == 0)
 			assert_int_equal(breakpoints_in(p.pid), 0);
+		if (i % 100 == 99)
+			print_message("%u times after %.0f s\n", i + 1, seconds() - began_s);
 	}
 	trace__stop(&t);
 	assert_int_equal(breakpoints_in(p.pid), 0);

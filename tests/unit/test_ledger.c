@@ -145,6 +145,14 @@ static void test_unknown_is_null(void **state)
 #define EVERY_S 100
 #define EACH    10 /* blocks that a slice leaves behind */
 
+/* Of every ten blocks that lived through a slice so many are freed before the next one. */
+static unsigned freed_of_ten;
+
+static int was_freed(void *ctx, const struct trace_block *block)
+{
+	return block->addr / 16 % 10 < freed_of_ten;
+}
+
 /* One site over some slices; of what is carried into a slice, this share is freed in it. */
 static json_t *live_through(int slices, int leaves_until, double freed_share, double age_s)
 {
@@ -159,6 +167,7 @@ static json_t *live_through(int slices, int leaves_until, double freed_share, do
 	for (i = 0; i < slices; i++) {
 		double end_s = 1000 + i * EVERY_S + SLICE_S;
 
+		ledger__recheck(l, was_freed, NULL);
 		cnt = ledger__carried(l, &carried);
 		alive = cnt - (size_t)(cnt * freed_share + .5);
 		ledger__settle(l, carried, alive, SLICE_S, end_s);
@@ -198,6 +207,17 @@ static void test_frees_tell_leak_from_cache(void **state)
 	expect_verdict(2, 2, 0, 30, "unknown");
 	expect_verdict(6, 3, 0, 30, "unknown");
 	expect_verdict(6, 6, 0, 5, "unknown");
+}
+
+static void test_frees_between_slices_count(void **state)
+{
+	freed_of_ten = 8;
+	expect_verdict(6, 6, 0, 30, "cache");
+	freed_of_ten = 1;
+	expect_verdict(6, 6, 0, 30, "leak");
+	freed_of_ten = 6; /* neither: the last ones have not been asked yet */
+	expect_verdict(4, 4, 0, 30, "unknown");
+	freed_of_ten = 0;
 }
 
 static void test_followed_blocks_are_bounded(void **state)
@@ -307,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_smallest_makes_room),
 		cmocka_unit_test(test_unknown_is_null),
 		cmocka_unit_test(test_frees_tell_leak_from_cache),
+		cmocka_unit_test(test_frees_between_slices_count),
 		cmocka_unit_test(test_followed_blocks_are_bounded),
 		cmocka_unit_test(test_drill_ends_at_once),
 		cmocka_unit_test(test_drill_moves_on),

@@ -17,6 +17,7 @@
 #define THREADS_MAX 64
 #define SLOTS	    256
 #define BYTES_MAX   2048
+#define LIFE_S	    (6 * 3600) /* 1000 probes that come and go take a while on a busy machine */
 
 static volatile int is_over;
 
@@ -112,6 +113,7 @@ int main(int argc, char **argv)
 	char byte;
 
 	workload__begin();
+	alarm(LIFE_S);
 	for (i = 0; i < cnt && i < THREADS_MAX; i++) {
 		workers[i].state = 88172645463325252ULL + i;
 		pthread_create(&workers[i].thread, NULL, work, &workers[i]);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ struct entry {
 	unsigned slices, first_slice;
 	/* of its blocks that were carried into later slices */
 	unsigned carried, freed;
-	double block_s; /* watched, all of them together */
+	unsigned freed_between; /* found out afterwards, by their chunks */
+	double block_s;		/* watched, all of them together */
 	double first_s, last_s;
 };
 
@@ -201,6 +203,24 @@ void ledger__settle(struct ledger *l, const struct trace_block *survivors, size_
 	free(sorted);
 }
 
+void ledger__recheck(struct ledger *l, ledger_is_free_fn is_free, void *ctx)
+{
+	size_t i, kept = 0;
+	struct entry *e;
+
+	for (i = 0; i < l->block_cnt; i++) {
+		e = find(l, l->keys[i]);
+		if (is_free(ctx, &l->blocks[i])) {
+			if (e)
+				e->freed_between++;
+			continue;
+		}
+		l->blocks[kept] = l->blocks[i];
+		l->keys[kept++] = l->keys[i];
+	}
+	l->block_cnt = kept;
+}
+
 void ledger__carry(struct ledger *l, const struct trace_left *left, size_t cnt, double watched_s,
 		   double at_s)
 {
@@ -230,6 +250,20 @@ static double share_freed(const struct entry *e, double frees, double span_s)
 }
 
 /*
+ * By the rate while they were watched, or, where frees between the slices were found out, as a plain
+ * share of all: whichever is more. Not all such frees can be told, so a rate over that time would be
+ * too low.
+ */
+static double most_freed(const struct entry *e, unsigned more, double span_s)
+{
+	double share = share_freed(e, e->freed + more, span_s);
+
+	if (!e->freed_between || !e->carried)
+		return share;
+	return fmax(share, ((double)e->freed + e->freed_between + more) / e->carried);
+}
+
+/*
  * A leak left memory behind in every slice since it was seen first, and its carried blocks stay: at
  * the 95 % bound of the rate of frees (3 more than were seen) less than half of them are freed over
  * all the time since. Many frees make it a cache. What a slice says by itself holds only where it
@@ -240,21 +274,21 @@ static enum site_verdict verdict_of(const struct ledger *l, const struct entry *
 {
 	double span_s = e->last_s - e->first_s;
 
-	if (e->freed >= FREED_MIN && share_freed(e, e->freed, span_s) > FREED_SHARE)
+	if (e->freed + e->freed_between >= FREED_MIN && most_freed(e, 0, span_s) > FREED_SHARE)
 		return SITE_CACHE;
 	if (of_slice == SITE_CACHE || of_slice == SITE_CHURN)
 		return of_slice;
 	if (e->slices <= l->slices - e->first_slice || e->slices < SLICES_MIN ||
 	    e->samples < SAMPLES_MIN)
 		return SITE_UNKNOWN;
-	return share_freed(e, e->freed + 3, span_s) < FREED_SHARE ? SITE_LEAK : SITE_UNKNOWN;
+	return most_freed(e, 3, span_s) < FREED_SHARE ? SITE_LEAK : SITE_UNKNOWN;
 }
 
 static void set_verdict(const struct ledger *l, const struct entry *e, json_t *o)
 {
 	const char *said = json_string_value(json_object_get(o, "verdict"));
 	enum site_verdict verdict = SITE_UNKNOWN;
-	char watched[24], span[24];
+	char watched[24], span[24], between[40] = "";
 
 	while (verdict <= SITE_CHURN && said && strcmp(said, site__verdict_name(verdict)))
 		verdict++;
@@ -264,13 +298,15 @@ static void set_verdict(const struct ledger *l, const struct entry *e, json_t *o
 		return; /* the slice's own words say why */
 	units__format_duration(e->carried ? e->block_s / e->carried : 0, watched, sizeof(watched));
 	units__format_duration(e->last_s - e->first_s, span, sizeof(span));
+	if (e->freed_between)
+		snprintf(between, sizeof(between), ", and %u between the looks", e->freed_between);
 	json_object_set_new(
 		o, "evidence",
 		json_pack("[o]",
 			  json_sprintf("left memory behind in %u of %u looks; of %u of its "
-				       "blocks, each watched for %s within %s, %u were freed",
+				       "blocks, each watched for %s within %s, %u were freed%s",
 				       e->slices, l->slices - e->first_slice + 1, e->carried,
-				       watched, span, e->freed)));
+				       watched, span, e->freed, between)));
 }
 
 /* ---- the result -------------------------------------------------------------------------- */

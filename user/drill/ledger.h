@@ -39,6 +39,9 @@ size_t ledger__carried(const struct ledger *l, const struct trace_block **ret_bl
  */
 void ledger__settle(struct ledger *l, const struct trace_block *survivors, size_t cnt,
 		    double watched_s, double at_s);
+/* Before it carries them: those that were freed since the last slice, as far as that can be told. */
+typedef int (*ledger_is_free_fn)(void *ctx, const struct trace_block *block);
+void ledger__recheck(struct ledger *l, ledger_is_free_fn is_free, void *ctx);
 /* After the slice was added: blocks that it left behind. Those of young age are passed over. */
 void ledger__carry(struct ledger *l, const struct trace_left *left, size_t cnt, double watched_s,
 		   double at_s);

@@ -18,6 +18,7 @@
 #include "../base/clock.h"
 #include "../probe/alloc_probe.h"
 #include "../probe/user_stack.h"
+#include "chunk.h"
 #include "growth.h"
 #include "ledger.h"
 #include "objects.h"
@@ -44,6 +45,7 @@ struct visit {
 	struct objects *objects;
 	struct alloc_probe *probe; /* kept between slices; NULL: none yet */
 	int heap_err;	       /* why its allocators cannot be traced */
+	int is_glibc;	       /* its blocks tell whether they are in use */
 	uint64_t stack_end;    /* tells the program that it ran */
 	json_t *not_seen;
 	double began_s, watched_s;
@@ -129,6 +131,7 @@ static void enter_books(struct visit *v, const struct trace_process *p, int with
 		say_not_seen(v, *line);
 	for (drop = p->drops; drop && drop->reason; drop++)
 		say_not_seen(v, drop->text);
+	v->is_glibc = p->allocator && !strcmp(p->allocator, "glibc");
 	if (!with_sites)
 		return;
 	if (p->has_execed)
@@ -170,6 +173,21 @@ static void forget_after_exec(struct visit *v)
 	v->stack_end = stack_end;
 }
 
+static int is_free(void *ctx, const struct trace_block *block)
+{
+	const struct visit *v = ctx;
+
+	return chunk__is_free(v->cfg.id.tgid, block);
+}
+
+/* What is to be carried into a slice: not what was freed since the last one. */
+static size_t carried(struct visit *v, const struct trace_block **ret_blocks)
+{
+	if (v->is_glibc)
+		ledger__recheck(v->ledger, is_free, v);
+	return ledger__carried(v->ledger, ret_blocks);
+}
+
 /* One run of the probes. 0, or -errno when the target cannot be traced (any more). */
 static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int with_sites)
 {
@@ -186,7 +204,7 @@ static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int
 
 	forget_after_exec(v);
 	if (with_sites)
-		cfg.carried_cnt = ledger__carried(v->ledger, &cfg.carried);
+		cfg.carried_cnt = carried(v, &cfg.carried);
 	t = trace__new(&cfg);
 	if (!t)
 		return -ENOMEM;

@@ -22,7 +22,7 @@
 #define MEMORY 3.   /* a look counts for window/MEMORY, fading */
 #define ODDS_MAX 4. /* of one look, as a logarithm: none may carry a judgement alone */
 #define DOUBT 1.5   /* what the looks at a new series must be surer by: any first rise of a .. */
-#define NEW 1.5     /* .. day looks like a leak. For so many windows, then fading over as many */
+#define NEW 1.     /* .. day looks like a leak. For so many windows, then fading over as many */
 #define HOLD 24.   /* a score must hold for window/HOLD before an alarm opens */
 #define QUIET 2.   /* growth must have stopped for window/QUIET before it closes */
 #define AFTER 1.   /* "recovered" is shown for this many windows, then "healthy" */

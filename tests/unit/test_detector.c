@@ -347,6 +347,30 @@ static void test_doubling_of_a_stable_process(void **state)
 	assert_true(o.first_h > 15 && o.first_h < 16.3); /* a sixth of a window after the onset */
 }
 
+/* A new series has to be surer; one that was judged before has not, until it is reset. */
+static void test_a_vouched_series_is_not_new(void **state)
+{
+	struct detector *d = detector__new(WINDOW_S);
+	int i, earlier = 0, cnt = sizeof(leaky) / sizeof(leaky[0]);
+	struct outcome fresh, vouched, again;
+
+	(void)state;
+	assert_non_null(d);
+	for (i = 0; i < cnt; i++) {
+		fresh = play(&leaky[i].tape, 1, 24);
+		detector__vouch(d);
+		play_into(d, &leaky[i].tape, 1, 24, &vouched);
+		detector__reset(d);
+		play_into(d, &leaky[i].tape, 1, 24, &again);
+		detector__reset(d);
+		assert_true(vouched.first_h <= fresh.first_h);
+		assert_true(again.first_h == fresh.first_h);
+		earlier += vouched.first_h < fresh.first_h;
+	}
+	assert_true(earlier >= 2);
+	detector__free(d);
+}
+
 static void test_no_alarm_before_half_a_window(void **state)
 {
 	struct tape t = { l_linear, NULL, NULL, 2.9, NAN };
@@ -658,6 +682,7 @@ int main(void)
 		cmocka_unit_test(test_time_to_limit),
 		cmocka_unit_test(test_fast_leak_near_its_limit),
 		cmocka_unit_test(test_doubling_of_a_stable_process),
+		cmocka_unit_test(test_a_vouched_series_is_not_new),
 		cmocka_unit_test(test_no_alarm_before_half_a_window),
 		cmocka_unit_test(test_squeezed_tape_same_verdict),
 		cmocka_unit_test(test_deterministic),

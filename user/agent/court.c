@@ -408,6 +408,8 @@ static void judge_one(void *ctx, struct series *s)
 	w->wants_detector = is_open;
 	if (!w->detector)
 		return;
+	if (is_open) /* perhaps by an earlier agent: not a new leak, whatever its detector knew */
+		detector__vouch(w->detector);
 	if (!is_open && w->verdict.state != VERDICT_LEAK)
 		return;
 	if (!is_open && court__objection(a, w, &w->verdict, why))

@@ -22,7 +22,7 @@
 #define MEMORY 3.   /* a look counts for window/MEMORY, fading */
 #define ODDS_MAX 4. /* of one look, as a logarithm: none may carry a judgement alone */
 #define DOUBT 1.5   /* what the looks at a new series must be surer by: any first rise of a .. */
-#define NEW 1.5     /* .. day looks like a leak. For so many windows, then fading over as many */
+#define NEW 1.     /* .. day looks like a leak. For so many windows, then fading over as many */
 #define HOLD 24.   /* a score must hold for window/HOLD before an alarm opens */
 #define QUIET 2.   /* growth must have stopped for window/QUIET before it closes */
 #define GAP 12.    /* a time without points that is longer than window/GAP says nothing */
@@ -42,6 +42,7 @@ struct detector {
 	double closed_s;      /* NAN: no alarm was ever closed */
 	long long points;
 	int open;
+	int vouched; /* not new, though its history begins here */
 	int pending_start;
 	int starts_seen;
 	float start_s[VIEW_STARTS]; /* newest last */
@@ -102,6 +103,11 @@ struct detector *detector__new(double window_s)
 void detector__free(struct detector *d)
 {
 	free(d);
+}
+
+void detector__vouch(struct detector *d)
+{
+	d->vouched = 1;
 }
 
 /* Encode the means of the newest long bucket; called before it is left, and before a judgement. */
@@ -223,6 +229,8 @@ static void lay_out(struct detector *d, struct view *v)
 
 static double doubt(const struct detector *d)
 {
+	if (d->vouched)
+		return 0;
 	return DOUBT * fmin(1, fmax(0, 2 - d->last_s / (NEW * d->window_s)));
 }
 

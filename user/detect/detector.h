@@ -33,6 +33,12 @@ struct detector *detector__new(double window_s);
 void detector__free(struct detector *d);
 void detector__reset(struct detector *d);
 
+/*
+ * The series is not new: an earlier detector, whose history is lost, had judged it a leak. It is
+ * not held to what a new series is held to. Until reset.
+ */
+void detector__vouch(struct detector *d);
+
 /* O(1) amortised. Gaps need no call: they are seen in the times. */
 void detector__push(struct detector *d, const struct detector_point *p);
 

@@ -11,6 +11,9 @@ metrics     metrics_cases.py: a leak becomes an alert in real Prometheus and Ale
 notify      notify_cases.py: an incident reaches a webhook, Alertmanager and a command
 peers       peer_cases.py: `seep trace` on servers and tools from Debian, which do not notice
 pods        pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, which workload
+faults      fault_cases.py: any call of seep may fail (SEEP_FAULTS=all: at every place)
+kill        kill_cases.py: SIGKILL at any moment, KILL_CYCLES times
+disk        disk_cases.py: disks that are full, state that is damaged, clocks that jump
 story       story_cases.py: a leak and an OOM kill from the beginning to the history
 page        page_cases.py: the web page in a real browser
 deploy      deploy_cases.py: manifests, chart, plugin, unit and package
@@ -30,6 +33,9 @@ import agent_cases
 import cli_cases
 import container_cases
 import deploy_cases
+import disk_cases
+import fault_cases
+import kill_cases
 import leak_cases
 import metrics_cases
 import notify_cases
@@ -43,6 +49,7 @@ from harness import SEEP, Agent, Results, scratch_directory
 SHARED = ("cli", "agent", "trace", "leaks")
 AFTER = {  # the longest first
     "containers": container_cases, "pods": pod_cases, "story": story_cases, "page": page_cases, "notify": notify_cases,
+    "faults": fault_cases, "disk": disk_cases, "kill": kill_cases,
     "peers": peer_cases, "metrics": metrics_cases, "deploy": deploy_cases,
 }
 GROUPS = (*SHARED, *AFTER)

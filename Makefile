@@ -179,7 +179,16 @@ build/tests/workloads/%-musl-shared: tests/workloads/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(MUSL_GCC) -O1 -g -Wall -Wextra -Werror -pthread $< -o $@
 
-.PHONY: unit-tests kernel-tests workloads benches
+# calls that fail, for tests/e2e/fault_cases.py: goes before the sanitizers' own library
+build/tests/faults/inject.so: tests/faults/inject.c
+	$(call msg,FAULTS,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O1 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fno-omit-frame-pointer -fPIC \
+		-shared $< -o $@
+
+.PHONY: unit-tests kernel-tests workloads benches faults
+faults: build/tests/faults/inject.so
+	$(Q)$(MAKE) --no-print-directory SAN=1 build/san/seep
 unit-tests: $(UNIT_TESTS)
 kernel-tests: $(KERNEL_TESTS)
 workloads: $(WORKLOADS)
@@ -245,7 +254,7 @@ fuzz: fuzzers
 .PHONY: test
 test: all
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit-tests
-	$(Q)$(MAKE) --no-print-directory kernel-tests workloads benches replay-gen fuzzers
+	$(Q)$(MAKE) --no-print-directory kernel-tests workloads benches replay-gen fuzzers faults
 	$(Q)tests/run.sh
 
 # Data races: what has threads, and an agent that uses them all, under ThreadSanitizer.
@@ -264,6 +273,13 @@ lint: $(SKELS)
 .PHONY: test-attach
 test-attach: workloads build/tests/kernel/test_targets
 	$(Q)SEEP_ATTACH_CYCLES=$(or $(ATTACH_CYCLES),1000) build/tests/kernel/test_targets
+# The long forms: a failure at every place that a call comes from, and hundreds of SIGKILLs.
+.PHONY: test-faults test-kill
+test-faults: all workloads faults
+	$(Q)SEEP_FAULTS=all tests/e2e/run.sh faults
+
+test-kill: all workloads
+	$(Q)KILL_CYCLES=$(or $(KILL_CYCLES),200) tests/e2e/run.sh kill
 
 # Kernels other than this one, in virtual machines; writes docs/kernels.md.
 .PHONY: test-vm
@@ -442,6 +458,8 @@ help:
 	@echo 'make test-vm   the kernel tests and a leak on other kernels, in virtual machines (as root)'
 	@echo 'make test-arm64  cross-built, under qemu-user; make deps-arm64 installs what that needs'
 	@echo 'make test-attach  probes come and go ATTACH_CYCLES=1000 times in a busy program (as root)'
+	@echo 'make test-faults  every call that may fail fails once, for hours (as root)'
+	@echo 'make test-kill    SIGKILL under load, KILL_CYCLES=200 times (as root)'
 	@echo 'make fuzz      every fuzzer for FUZZ_S=1800 seconds'
 	@echo 'make test-tsan the parts with threads, and an agent, under ThreadSanitizer (as root)'
 	@echo 'make lint      clang-tidy, cppcheck, gcc -fanalyzer, shellcheck; make deps-lint installs them'

@@ -13,6 +13,9 @@ peers       peer_cases.py: `seep trace` on servers and tools from Debian, which 
 targets     target_cases.py: `seep trace` of programs that do odd things, of families, beside debuggers
 pods        pod_cases.py: a Kubernetes-shaped node and its kubelet; which pod, which workload
 sandbox     sandbox_cases.py: who reads files of others has no rights, and may end at any time
+faults      fault_cases.py: any call of seep may fail (SEEP_FAULTS=all: at every place)
+kill        kill_cases.py: SIGKILL at any moment, KILL_CYCLES times
+disk        disk_cases.py: disks that are full, state that is damaged, clocks that jump
 story       story_cases.py: a leak and an OOM kill from the beginning to the history
 page        page_cases.py: the web page in a real browser
 heap        heap_cases.py: `seep heap` counts the objects of real interpreters
@@ -37,10 +40,13 @@ import agent_cases
 import cli_cases
 import container_cases
 import deploy_cases
+import disk_cases
+import fault_cases
 import flood_cases
 import hardening_cases
 import heap_cases
 import hostile_cases
+import kill_cases
 import leak_cases
 import metrics_cases
 import notify_cases
@@ -56,9 +62,9 @@ from harness import SEEP, Agent, Results, Tally, scratch_directory, told
 SHARED = ("cli", "agent", "trace", "leaks")
 AFTER = {  # the longest first; floods last, because they disturb the others
     "containers": container_cases, "pods": pod_cases, "story": story_cases, "page": page_cases, "notify": notify_cases,
-    "targets": target_cases, "hostile": hostile_cases, "sandbox": sandbox_cases,
-    "peers": peer_cases, "metrics": metrics_cases,
-    "deploy": deploy_cases, "heap": heap_cases, "hardening": hardening_cases, "floods": flood_cases,
+    "targets": target_cases, "hostile": hostile_cases, "sandbox": sandbox_cases, "faults": fault_cases,
+    "kill": kill_cases, "disk": disk_cases, "peers": peer_cases, "metrics": metrics_cases, "deploy": deploy_cases,
+    "heap": heap_cases, "hardening": hardening_cases, "floods": flood_cases,
 }
 GROUPS = (*SHARED, *AFTER)
 LANES = 2

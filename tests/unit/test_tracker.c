@@ -481,14 +481,14 @@ static void test_a_new_detector_needs_time(void **state)
 	kill_agent();
 	start_agent(0);
 	assert_int_equal(report(T0 + 100, A, VERDICT_HEALTHY)->state, INCIDENT_OPEN);
-	assert_int_equal(report(T0 + 900, A, VERDICT_HEALTHY)->state, INCIDENT_OPEN);
-	assert_int_equal(report(T0 + 1000, A, VERDICT_HEALTHY)->state, INCIDENT_CLOSED);
+	assert_int_equal(report(T0 + 10800, A, VERDICT_HEALTHY)->state, INCIDENT_OPEN);
+	assert_int_equal(report(T0 + 10900, A, VERDICT_HEALTHY)->state, INCIDENT_CLOSED);
 
-	report(T0 + 1100, A, VERDICT_LEAK);
+	report(T0 + 11000, A, VERDICT_LEAK);
 	kill_agent();
 	start_agent(0);
-	assert_int_equal(report(T0 + 1200, A, VERDICT_LEAK)->state, INCIDENT_OPEN);
-	assert_int_equal(report(T0 + 1210, A, VERDICT_HEALTHY)->state, INCIDENT_CLOSED);
+	assert_int_equal(report(T0 + 11100, A, VERDICT_LEAK)->state, INCIDENT_OPEN);
+	assert_int_equal(report(T0 + 11110, A, VERDICT_HEALTHY)->state, INCIDENT_CLOSED);
 }
 
 static void test_sweep_closes_what_did_not_come_back(void **state)

@@ -19,7 +19,7 @@
 
 #define DEFAULT_MAX_OPEN 1024
 #define WRITE_PART	 24.  /* an update without news is written each window/24 */
-#define GRACE_PART	 24.  /* a new detector may say HEALTHY of an old leak for window/24 */
+#define GRACE_PART	 2.   /* a new detector may say HEALTHY of an old leak for window/2 */
 #define REOPEN_PART	 6.   /* a leak that comes back within window/6 is the same incident */
 #define RETRY_PART	 360. /* a history that failed is left alone for window/360 */
 #define URGENT_PART	 6.   /* critical: the limit is closer than window/6 */

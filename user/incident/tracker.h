@@ -65,7 +65,7 @@ struct finding {
  * Tell the tracker of an object whose verdict is LEAK, or which has an open incident.
  * Opens, updates or closes (RECOVERED, HEALTHY). Updates are written to the history when
  * something that matters changed or window/24 passed. WARMING and SUSPECT leave an open incident
- * open and its verdict as it was; so does HEALTHY for the first window/24 after the incident was
+ * open and its verdict as it was; so does HEALTHY for the first window/2 after the incident was
  * taken up from the history, while a new detector finds its feet. Returns the open or just closed
  * incident (owned by the tracker, valid until the next call), or NULL.
  */

@@ -24,6 +24,7 @@ SEEP = ROOT / "build" / "seep"
 WINDOW_S = 60
 INTERVAL_S = 0.2
 START_TIMEOUT_S = 20
+PATIENCE = 6 if os.environ.get("SEEP_SLOW") else 1  # an emulated machine is slow
 LEASH = ["setpriv", "--pdeathsig", "KILL"]
 
 
@@ -42,7 +43,7 @@ def expect(condition, text):
 
 def wait_for(what, probe, timeout_s, every_s=0.5):
     """The first true value of probe()."""
-    end = time.monotonic() + timeout_s
+    end = time.monotonic() + timeout_s * PATIENCE
     while True:
         value = probe()
         if value:
@@ -84,7 +85,7 @@ class Results:
 
 def run(args, timeout_s=30, **options):
     return subprocess.run([str(arg) for arg in args], capture_output=True, text=True,
-                          errors="replace", timeout=timeout_s, check=False,
+                          errors="replace", timeout=timeout_s * PATIENCE, check=False,
                           stdin=options.pop("stdin", subprocess.DEVNULL), **options)
 
 
@@ -142,7 +143,7 @@ class Agent:
         """Returns the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signo)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=20 * PATIENCE)
 
     @property
     def pid(self):

@@ -8,12 +8,29 @@
 # overlay in memory, and runs COMMAND as root in this directory with cgroup v2, bpffs and debugfs
 # mounted, and a disk of its own on /var/tmp: files on an overlay in memory are none to the kernel's
 # counters. What it prints comes out here, its status is ours; 124 after VM_TIMEOUT_S (1800).
+#
+# A directory of arm64 kernels has "arm64" at the end of its name: then the root file system is
+# VM_ROOT (of tests/arm64/root.sh) with this directory in it.
 set -eu
 kernel=$(cd "$1" && pwd)
 shift
 here=$PWD
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
+
+# mem=: what the guest's memory and virtiofsd share
+case $kernel in
+*arm64)
+	root=${VM_ROOT:?is not set: the arm64 root file system}
+	qemu="qemu-system-aarch64 -M virt,accel=${VM_ACCEL:-tcg},memory-backend=mem -cpu cortex-a72"
+	console=ttyAMA0
+	;;
+*)
+	root=/
+	qemu="qemu-system-x86_64 -M q35,accel=${VM_ACCEL:-tcg},memory-backend=mem -cpu max"
+	console=ttyS0
+	;;
+esac
 
 # ---- the initial file system: just enough to find the real one ----------------------------
 
@@ -24,7 +41,7 @@ make_initramfs() {
 	local name found
 
 	mkdir -p "$work/initramfs"/{bin,modules,proc,sys,dev,ro,rw,new}
-	cp "$(command -v busybox)" "$work/initramfs/bin/busybox"
+	cp "$root/bin/busybox" "$work/initramfs/bin/busybox"
 	for name in $modules; do
 		found=$(find "$kernel/modules" -name "$name.ko*" | head -n 1)
 		case $found in
@@ -62,8 +79,8 @@ make_guest() {
 		mount -t ext4 /dev/vda /var/tmp || echo "boot.sh: no disk on /var/tmp"
 		ip link set lo up 2>/dev/null || ifconfig lo up
 		export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
-		cd ${here@Q} && ${*@Q} </dev/null >/dev/ttyS0 2>&1
-		echo "status \$?" >/dev/ttyS1
+		cd ${here@Q} && ${*@Q} </dev/null >/dev/$console 2>&1
+		echo "status \$?" >/dev/vdb
 		sync; echo o >/proc/sysrq-trigger; sleep 60
 	END
 }
@@ -76,25 +93,35 @@ make_guest "$@"
 
 virtiofsd=$(command -v virtiofsd || ls /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd 2>/dev/null |
 	head -n 1)
-"$virtiofsd" --socket-path="$work/fs.sock" -o source=/ -o sandbox=chroot -o cache=always \
-	--rlimit-nofile=0 >"$work/virtiofsd.log" 2>&1 &
+share() {
+	if [ "$root" != / ]; then # in a mount namespace of its own
+		mkdir -p "$root$here" && mount --bind "$here" "$root$here"
+	fi
+	exec "$virtiofsd" --socket-path="$work/fs.sock" -o source="$root" -o sandbox=chroot \
+		-o cache=always --rlimit-nofile=0
+}
+export -f share
+export root here work virtiofsd
+unshare -m bash -c share >"$work/virtiofsd.log" 2>&1 &
 for _ in $(seq 100); do
 	[ ! -S "$work/fs.sock" ] || break
 	sleep 0.1
 done
 
 truncate -s 1G "$work/disk" && mke2fs -q -t ext4 -F "$work/disk"
-: >"$work/status"
-timeout "${VM_TIMEOUT_S:-1800}" qemu-system-x86_64 -M "q35,accel=${VM_ACCEL:-tcg}" -cpu max -smp 2 \
-	-m 3G -object memory-backend-memfd,id=mem,size=3G,share=on -numa node,memdev=mem \
-	-kernel "$kernel/vmlinuz" -initrd "$work/initrd" \
-	-append "console=ttyS0 quiet loglevel=3 panic=-1 random.trust_cpu=on mitigations=off" \
+truncate -s 4K "$work/status"
+# shellcheck disable=SC2086
+nice -n "${VM_NICE:-19}" timeout "${VM_TIMEOUT_S:-1800}" $qemu -smp 2 -m 3G \
+	-object memory-backend-memfd,id=mem,size=3G,share=on -kernel "$kernel/vmlinuz" \
+	-initrd "$work/initrd" \
+	-append "console=$console quiet loglevel=3 panic=-1 no_timer_check random.trust_cpu=on mitigations=off" \
 	-chardev "socket,id=fs,path=$work/fs.sock" -device vhost-user-fs-pci,chardev=fs,tag=root \
 	-drive "file=$work/disk,if=virtio,format=raw,cache=unsafe" \
-	-display none -monitor none -no-reboot -serial stdio -serial "file:$work/status" \
-	</dev/null | sed -u 's/\r$//' || exit 124
+	-drive "file=$work/status,if=virtio,format=raw,cache=unsafe" \
+	-display none -monitor none -no-reboot -serial stdio </dev/null | sed -u 's/\r$//'
+[ "${PIPESTATUS[0]}" -ne 124 ] || exit 124
 
-status=$(sed -n 's/^status \([0-9]*\).*/\1/p' "$work/status")
+status=$(sed -n 's/^status \([0-9]*\).*/\1/p' "$work/status" | head -n 1)
 if [ -z "$status" ]; then
 	echo "boot.sh: the guest gave no status" >&2
 	tail -n 5 "$work/virtiofsd.log" >&2

@@ -1,30 +1,34 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# fetch.sh - download and unpack the kernels of the matrix: tests/vm/fetch.sh DIRECTORY
+# fetch.sh - download and unpack kernels of the matrix: tests/vm/fetch.sh DIRECTORY [KERNEL...]
 #
 # Debian's cloud kernels, through apt with lists and sources of its own below DIRECTORY: nothing of
 # this machine's apt is touched and nothing is installed. Each ends as DIRECTORY/VERSION/{vmlinuz,
 # modules/}; what is there already is not fetched again, so a new ABI needs an empty directory.
 set -eu
 dir=$(mkdir -p "$1" && cd "$1" && pwd)
+shift
 
-# NAME SUITE VERSION: of what the suite has the newest that begins like this
+# NAME SUITE VERSION: of what the suite has the newest that begins like this, for the architecture
+# at the end of the name
 kernels="5.10 bullseye-security 5.10.
 6.1 bookworm-security 6.1.
 6.12 trixie-security 6.12.
 6.18 trixie-backports 6.18.
-newest trixie-backports "
+newest trixie-backports 
+6.1-arm64 bookworm-security 6.1."
 
 apt_here() {
 	apt-get -qq -o Dir::Etc::sourcelist="$dir/apt/sources.list" -o Dir::Etc::sourceparts=- \
 		-o Dir::State::lists="$dir/apt/lists" -o Dir::Cache="$dir/apt/cache" \
-		-o APT::Default-Release= "$@"
+		-o APT::Default-Release= -o APT::Architecture="$arch" -o APT::Architectures="$arch" "$@"
 }
 
 cache_here() {
 	apt-cache -o Dir::Etc::sourcelist="$dir/apt/sources.list" -o Dir::Etc::sourceparts=- \
-		-o Dir::State::lists="$dir/apt/lists" -o Dir::Cache="$dir/apt/cache" "$@"
+		-o Dir::State::lists="$dir/apt/lists" -o Dir::Cache="$dir/apt/cache" \
+		-o APT::Architecture="$arch" -o APT::Architectures="$arch" "$@"
 }
 
 # use_suite SUITE: forget the others, so that names cannot be mixed up
@@ -41,7 +45,7 @@ use_suite() {
 packages_of() {
 	local image
 
-	image=$(cache_here pkgnames linux-image-"$1" | grep -E '^linux-image-[0-9].*-cloud-amd64$' |
+	image=$(cache_here pkgnames linux-image-"$1" | grep -E '^linux-image-[0-9].*-cloud-'"$arch"'$' |
 		sort -V | tail -n 1)
 	[ -n "$image" ] || return 1
 	cache_here pkgnames | grep -xF -e "$image" -e "linux-binary${image#linux-image}" \
@@ -50,8 +54,9 @@ packages_of() {
 
 # fetch NAME SUITE VERSION
 fetch() {
-	local into=$dir/$1 packages
+	local into=$dir/$1 packages arch=amd64
 
+	case $1 in *-arm64) arch=arm64 ;; esac
 	[ ! -e "$into/vmlinuz" ] || return 0
 	use_suite "$2"
 	packages=$(packages_of "$3") || { echo "fetch: no kernel $1 in $2" >&2; return 1; }
@@ -66,11 +71,12 @@ fetch() {
 		"$into.tmp/modules"
 	rm -rf "$into.tmp/root" "$into.tmp/deb"
 	mv "$into.tmp" "$into"
-	echo "fetch: $1 is $(file -bL "$into/vmlinuz" | grep -o 'version [^ ]*')"
+	echo "fetch: $1 is ${packages%%$'\n'*}"
 }
 
 status=0
 while read -r name suite version; do
+	case " ${*:-$name} " in *" $name "*) ;; *) continue ;; esac
 	fetch "$name" "$suite" "$version" || status=1
 done <<<"$kernels"
 exit $status

@@ -16,7 +16,7 @@ kernel=$(cd "$1" && pwd)
 shift
 here=$PWD
 work=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 
 # mem=: what the guest's memory and virtiofsd share
 case $kernel in

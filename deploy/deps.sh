@@ -119,6 +119,9 @@ release=${ID:-unknown}-${VERSION_ID:-}
 # Ubuntu's bpftool is a wrapper that looks for the running kernel's; the real one is in here.
 [ "$release" != ubuntu-24.04 ] || BPF="linux-tools-generic libbpf-dev libelf-dev libdw-dev"
 
+# It was in qemu-system-common.
+[ "$release" = debian-12 ] || VM="$VM virtiofsd"
+
 # wanted WHAT: the packages beside $BPF, as far as this machine lacks them
 # shellcheck disable=SC2086
 wanted() {

@@ -297,6 +297,8 @@ static void test_without_bpf(void **state)
 static void test_real_self(void **state)
 {
 	const size_t size = 64 << 20;
+	/* to 6.1 a task keeps up to 65 page faults to itself (SPLIT_RSS_COUNTING) */
+	const size_t held = 66 * sysconf(_SC_PAGESIZE);
 	struct proc_sample before, after;
 	char *memory;
 
@@ -306,7 +308,7 @@ static void test_real_self(void **state)
 	memset(memory, 1, size);
 	assert_int_equal(proc_scan__one("/proc", getpid(), &after), 0);
 	free(memory);
-	assert_true(after.anon_bytes + after.swap_bytes >=
+	assert_true(after.anon_bytes + after.swap_bytes + held >=
 		    before.anon_bytes + before.swap_bytes + size);
 	assert_true(after.id.start_ns == before.id.start_ns);
 	assert_int_equal(after.uid, getuid());

@@ -16,7 +16,21 @@ kernel=$(cd "$1" && pwd)
 shift
 here=$PWD
 work=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
+
+# mem=: what the guest's memory and virtiofsd share
+case $kernel in
+*arm64)
+	root=${VM_ROOT:?is not set: the arm64 root file system}
+	qemu="qemu-system-aarch64 -M virt,accel=${VM_ACCEL:-tcg},memory-backend=mem -cpu cortex-a72"
+	console=ttyAMA0
+	;;
+*)
+	root=/
+	qemu="qemu-system-x86_64 -M q35,accel=${VM_ACCEL:-tcg},memory-backend=mem -cpu max"
+	console=ttyS0
+	;;
+esac
 
 # mem=: what the guest's memory and virtiofsd share
 case $kernel in

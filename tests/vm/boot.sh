@@ -32,20 +32,6 @@ case $kernel in
 	;;
 esac
 
-# mem=: what the guest's memory and virtiofsd share
-case $kernel in
-*arm64)
-	root=${VM_ROOT:?is not set: the arm64 root file system}
-	qemu="qemu-system-aarch64 -M virt,accel=${VM_ACCEL:-tcg},memory-backend=mem -cpu cortex-a72"
-	console=ttyAMA0
-	;;
-*)
-	root=/
-	qemu="qemu-system-x86_64 -M q35,accel=${VM_ACCEL:-tcg},memory-backend=mem -cpu max"
-	console=ttyS0
-	;;
-esac
-
 # ---- the initial file system: just enough to find the real one ----------------------------
 
 modules="virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci fuse virtiofs
@@ -105,7 +91,6 @@ make_guest "$@"
 
 # ---- the machine --------------------------------------------------------------------------
 
-# shellcheck disable=SC2012 # two fixed names, either of which may not be there
 virtiofsd=$(command -v virtiofsd || ls /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd 2>/dev/null |
 	head -n 1)
 share() {

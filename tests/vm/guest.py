@@ -1,22 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """guest.py - runs inside a guest of boot.sh: what this kernel can do with seep, row by row.
 
-<<<<<<< HEAD
-    guest.py [PART]...      default: all
-=======
     guest.py [PART]...      default: all but e2e
->>>>>>> matrix
 
 leak         the agent and `seep trace` beside a program that leaks
 NAME         tests/kernel/test_NAME
 unit/NAME    tests/unit/test_NAME
-<<<<<<< HEAD
-e2e          the end-to-end cases that need no servers
-btf          a kernel without BTF
-=======
 btf          a kernel without BTF
 e2e          the end-to-end cases that need no servers; on a host that has time to spare
->>>>>>> matrix
 
 Prints the output of the tests, and for table.py lines "=row=<tab>NAME<tab>CELL". A cell is "yes",
 what is used instead, or the reason why not; one that begins with "FAILED" fails the run. Tests
@@ -266,11 +257,7 @@ def without_btf():
 def main():
     os.environ["SEEP_SLOW"] = "1"
     tests = sorted(path.name[5:] for path in TESTS.glob("kernel/test_*") if not path.suffix)
-<<<<<<< HEAD
-    parts = sys.argv[1:] or ["leak", "btf", *tests, "e2e"]
-=======
     parts = sys.argv[1:] or ["leak", "btf", *tests]
->>>>>>> matrix
     began_s = time.time()
     tell_kernel()
     for part in parts:

@@ -6,19 +6,11 @@ import sys
 HEAD = """# Kernels
 
 What seep does on which kernel: the output of `make test-vm`, which boots Debian's kernels in virtual
-<<<<<<< HEAD
-machines (emulated, cgroup v2), runs the kernel tests and those end-to-end cases that need no servers
-there, and lets the agent find a program that leaks. A cell says "yes" or how many tests passed (+ how
-many were skipped), which way is used where there are several, or why not; `[n]` is below the table.
-Tests are skipped where the kernel lacks what they are about: the reasons are at the end. In these
-machines tests repeat less often and wait longer than in `make test` (`SEEP_SLOW`).
-=======
 machines (emulated, cgroup v2), runs the kernel tests there, and lets the agent find a program that
 leaks, with BPF and without. A cell says "yes" or how many tests passed, which way is used where there
 are several, or why not; `[n]` is below the table. Tests are skipped where the kernel lacks what they
 are about: the reasons are at the end. In these machines tests repeat less often and wait longer than
 in `make test` (`SEEP_SLOW`).
->>>>>>> matrix
 """
 LONG = 24  # characters: more goes below the table
 

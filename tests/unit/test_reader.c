@@ -15,10 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/fs.h"
 #include "base/sandbox.h"
 #include "sym/maps.h"
 #include "sym/server.h"
@@ -32,14 +33,19 @@
 enum way {
 	WAY_CRASH = 1,
 	WAY_CRASH_LATER, /* after it has named some */
+	WAY_CRASH_ONCE,	 /* the first of them does */
+	WAY_MANY,	 /* has more frames than there can be */
 	WAY_STEAL,	 /* asks for what it must not have */
 	WAY_TALK,	 /* answers as well as it can */
 	WAY_GARBLE,	 /* and more: a seed */
 };
 
+static int *has_crashed; /* shared by all of them, and us */
+static char own_maps[1 << 16];
+
 /* ---- inside ------------------------------------------------------------------------------ */
 
-static uint64_t noise;
+static uint64_t noise = 1; /* among the data of our file */
 
 static uint64_t next_noise(void)
 {
@@ -62,9 +68,10 @@ static void put_frame(struct buf *out)
 }
 
 /* As a good reader would, as far as the shape goes. */
-static void answer_well(uint32_t type, const struct buf *question, struct buf *out)
+static void answer_well(uint32_t type, const struct buf *question, int frames, struct buf *out)
 {
 	size_t i, cnt = (question->len - 4) / 9;
+	int j;
 
 	if (type == ASK_TARGET)
 		wire__put_uint(out, 0, 4);
@@ -74,8 +81,9 @@ static void answer_well(uint32_t type, const struct buf *question, struct buf *o
 			wire__put_uint(out, 4096 * i, 8);
 	}
 	for (i = 0; type == ASK_FRAMES && i < cnt; i++) {
-		wire__put_uint(out, 1, 1);
-		put_frame(out);
+		wire__put_uint(out, frames, 1);
+		for (j = 0; j < frames; j++)
+			put_frame(out);
 	}
 	if (type == ASK_NOT_SEEN)
 		wire__put_text(out, "something");
@@ -94,6 +102,22 @@ static void garble(struct buf *out)
 		out->data[next_noise() % out->len] = next_noise();
 }
 
+/* Places in the target, which is our parent's parent: it looks as we do. */
+enum { START_OF_DATA = 1, INSIDE_OF_CODE };
+
+static uint64_t start_of(uint64_t what)
+{
+	const struct map_region *r;
+	struct maps *m;
+
+	if (what == INSIDE_OF_CODE)
+		return (uintptr_t)server__run;
+	if (what != START_OF_DATA || maps__parse(own_maps, strlen(own_maps), &m))
+		return what;
+	r = maps__find(m, (uintptr_t)&noise);
+	return r ? r->start : 0;
+}
+
 static const struct {
 	uint32_t target;
 	enum opener_kind kind;
@@ -107,6 +131,7 @@ static const struct {
 	{1, OPEN_MAPPING, 0, "/etc/passwd"},	{1, OPEN_VDSO, 0x1000, NULL},
 	{1, OPEN_LINK, 0, "passwd"},		{1, OPEN_BUILD_ID_INSIDE, 0, "/etc/passwd"},
 	{1, OPEN_LINK_APART, 0x1000, "x"},
+	{1, OPEN_MAPPING, START_OF_DATA, NULL}, {1, OPEN_MAPPING, INSIDE_OF_CODE, NULL},
 };
 
 /* How many of them it got. */
@@ -120,7 +145,8 @@ static int steal(int sock)
 	for (i = 0; i < sizeof(stolen) / sizeof(stolen[0]); i++) {
 		asker.target = stolen[i].target;
 		opener = session__opener(&asker);
-		fd = opener__open(&opener, stolen[i].kind, stolen[i].start, stolen[i].name);
+		fd = opener__open(&opener, stolen[i].kind, start_of(stolen[i].start),
+				  stolen[i].name);
 		got += fd >= 0;
 	}
 	return got;
@@ -138,7 +164,11 @@ static void answer_in_its_way(int sock, uint64_t way, uint32_t type, const struc
 		wire__put_text(out, text);
 		return;
 	}
-	answer_well(type, question, out);
+	if (way == WAY_CRASH_ONCE && type == ASK_FRAMES && !*has_crashed) {
+		*has_crashed = 1;
+		raise(SIGSEGV);
+	}
+	answer_well(type, question, way == WAY_MANY ? 255 : 1, out);
 	if (way >= WAY_GARBLE)
 		garble(out);
 }
@@ -155,7 +185,7 @@ void server__run(int sock)
 			memcpy(&way, question.data, sizeof(way));
 		else
 			answer_in_its_way(sock, way, type, &question, &out);
-		if (!noise)
+		if (noise == 1)
 			noise = way * 0x9e3779b97f4a7c15ULL + 1;
 		if (session__answer(sock, type, &out))
 			break;
@@ -309,6 +339,34 @@ static void test_goes_on(void **state)
 	symbolizer__free(s);
 }
 
+/* It was ended by others: the next one answers, and nothing is missing. */
+static void test_asked_again(void **state)
+{
+	struct symbolizer *s = new_symbolizer(WAY_CRASH_ONCE);
+	struct frame f[FRAMES];
+	struct sym_target *t;
+
+	assert_int_equal(sym_target__new(s, getpid(), &t), 0);
+	assert_int_equal(sym_target__frames(t, 4096, 1, f, FRAMES), 1);
+	assert_true(*has_crashed);
+	assert_string_equal(f[0].function, "function");
+	assert_non_null(line_with(t, "some symbols of PID"));
+	sym_target__free(t);
+	symbolizer__free(s);
+}
+
+static void test_too_many_frames(void **state)
+{
+	struct symbolizer *s = new_symbolizer(WAY_MANY);
+	struct sym_target *t;
+
+	assert_int_equal(sym_target__new(s, getpid(), &t), 0);
+	use_all(t);
+	assert_non_null(line_with(t, "makes no sense"));
+	sym_target__free(t);
+	symbolizer__free(s);
+}
+
 static void test_steals_nothing(void **state)
 {
 	struct symbolizer *s = new_symbolizer(WAY_STEAL);
@@ -320,6 +378,15 @@ static void test_steals_nothing(void **state)
 	symbolizer__free(s);
 }
 
+static int setup(void **state)
+{
+	has_crashed = mmap(NULL, sizeof(*has_crashed), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (has_crashed == MAP_FAILED)
+		return -1;
+	return fs__read("/proc/self/maps", own_maps, sizeof(own_maps)) > 0 ? 0 : -1;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,8 +394,10 @@ int main(void)
 		cmocka_unit_test(test_garbled),
 		cmocka_unit_test(test_crashes),
 		cmocka_unit_test(test_goes_on),
+		cmocka_unit_test(test_asked_again),
+		cmocka_unit_test(test_too_many_frames),
 		cmocka_unit_test(test_steals_nothing),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -474,7 +474,7 @@ static void drain_until_done(struct watch *w, struct crowd *crowd)
 
 	close(crowd->gates[crowd->step++]);
 	while (done < crowd->cnt) {
-		assert_true(poll(fds, 2, 60000) > 0);
+		assert_true(poll(fds, 2, 240000) > 0);
 		if (fds[0].revents)
 			watch__drain(w);
 		if (fds[1].revents)

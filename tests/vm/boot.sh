@@ -22,7 +22,7 @@ trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 case $kernel in
 *arm64)
 	root=${VM_ROOT:?is not set: the arm64 root file system}
-	qemu="qemu-system-aarch64 -M virt,accel=${VM_ACCEL:-tcg},memory-backend=mem -cpu cortex-a72"
+	qemu="qemu-system-aarch64 -M virt,accel=${VM_ACCEL:-tcg},memory-backend=mem -cpu neoverse-n1"
 	console=ttyAMA0
 	;;
 *)

@@ -92,7 +92,7 @@ class Churn:
     def storm(self, chance):
         what = chance.choice(("forks", "execs", "cgroups"))
         cnt = {"forks": 400, "execs": 100, "cgroups": 20}[what]
-        command = [STORM, "--what", what, "--cnt", str(cnt)]
+        command = [STORM, "--what", what, "--cnt", str(cnt), "--seconds", "20"]
         if what == "cgroups":
             if not self.cgroups.base:
                 return

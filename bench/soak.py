@@ -234,6 +234,9 @@ def slope_of(samples, name):
 
 
 def print_slopes(samples):
+    if len(samples) < 3 * BLOCKS:
+        print("  slope: the run is too short to tell")
+        return
     for name, (unit, scale) in COLUMNS.items():
         slope, low, high = (value / scale for value in slope_of(samples, name))
         flat = "flat" if low <= 0 <= high else "falls" if high < 0 else "grows"

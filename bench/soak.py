@@ -92,7 +92,7 @@ class Churn:
     def storm(self, chance):
         what = chance.choice(("forks", "execs", "cgroups"))
         cnt = {"forks": 400, "execs": 100, "cgroups": 20}[what]
-        command = [STORM, "--what", what, "--cnt", str(cnt)]
+        command = [STORM, "--what", what, "--cnt", str(cnt), "--seconds", "20"]
         if what == "cgroups":
             if not self.cgroups.base:
                 return
@@ -234,6 +234,9 @@ def slope_of(samples, name):
 
 
 def print_slopes(samples):
+    if len(samples) < 3 * BLOCKS:
+        print("  slope: the run is too short to tell")
+        return
     for name, (unit, scale) in COLUMNS.items():
         slope, low, high = (value / scale for value in slope_of(samples, name))
         flat = "flat" if low <= 0 <= high else "falls" if high < 0 else "grows"

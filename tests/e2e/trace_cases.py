@@ -105,8 +105,9 @@ def check_everything():
 def check_sampled():
     """Samples: what was leaked lies within the interval, or not far outside (it is one of 20)."""
     count = 20000
-    with program("--delay", 8, "--per-s", 20000, "--count", count) as process:
-        traced, = trace_json("-p", process.pid, "-d", "12s", "--sample", "64K")
+    # the delay is for attaching: 8 s were too few once, at a load of 40
+    with program("--delay", 16, "--per-s", 20000, "--count", count) as process:
+        traced, = trace_json("-p", process.pid, "-d", "20s", "--sample", "64K")
     low, high = site_with(traced, "leaky")["outstanding_ci_bytes"]
     truth = count * LEAK_BYTES
     expect(low / 1.2 <= truth <= high * 1.2, f"{truth} is not in {low}..{high}")

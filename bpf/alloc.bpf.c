@@ -161,6 +161,9 @@ static __always_inline bool is_target(void)
 /*
  * A bucket's lock may not be had where another (virtual) CPU stands still with it: -EBUSY, and
  * since 6.15 -ETIMEDOUT and -EDEADLK. Memory may come a moment later. All others are answers.
+ *
+ * They are cut to an int below: before d7ba4cc900bf ("bpf: return long from bpf_map_ops funcs", 6.4)
+ * the upper half of what these functions return is not theirs.
  */
 static __always_inline bool is_answer(long err)
 {
@@ -173,7 +176,7 @@ static __always_inline long put(void *map, const void *key, const void *value, u
 	int i;
 
 	for (i = 0; i < TRIES; i++) {
-		err = bpf_map_update_elem(map, key, value, flags);
+		err = (int)bpf_map_update_elem(map, key, value, flags);
 		if (is_answer(err))
 			break;
 	}
@@ -186,7 +189,7 @@ static __always_inline long take(void *map, const void *key)
 	int i;
 
 	for (i = 0; i < TRIES; i++) {
-		err = bpf_map_delete_elem(map, key);
+		err = (int)bpf_map_delete_elem(map, key);
 		if (is_answer(err))
 			break;
 	}

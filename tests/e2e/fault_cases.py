@@ -36,7 +36,7 @@ ANSWER_S = 60
 COMMAND_S = 120
 LOOK_S = 20     # a busy machine may take longer for a closer look: then there is none
 SLOW_S = 3      # a place that is not come by again in this time is left out
-SAMPLE = {"ticks": 30, "proc": 10, "requests": 30, "start": 8, "command": 3, "trace": 4}
+SAMPLE = {"ticks": 30, "proc": 10, "requests": 30, "start": 6, "command": 2, "trace": 3}
 if TRIED.isdigit():
     SAMPLE = dict.fromkeys(SAMPLE, int(TRIED))
 

@@ -178,7 +178,7 @@ int answer__handle(void *ctx, const char *cmd, const json_t *request, struct buf
 	if (code)
 		return code;
 	json = json_mem__whole(json, failed);
-	text = json_dumps(json, JSON_COMPACT);
+	text = json_mem__dumps(json, JSON_COMPACT);
 	json_decref(json);
 	if (!text) {
 		buf__puts(body, "the agent is out of memory");

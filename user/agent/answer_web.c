@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "base/json_mem.h"
 #include "out/page.h"
 
 static int http_status(int code)
@@ -70,7 +71,7 @@ static void wrap_reason(struct buf *body)
 
 	set_str(o, "schema", "seep.error/1");
 	set_str(o, "error", body->len ? body->data : "there is no such answer");
-	text = json_dumps(o, JSON_COMPACT);
+	text = json_mem__dumps(o, JSON_COMPACT);
 	body->len = 0;
 	buf__puts(body, text ? text : "{}");
 	buf__puts(body, "\n");

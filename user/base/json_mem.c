@@ -30,3 +30,14 @@ json_t *json_mem__whole(json_t *value, uint64_t failed_before)
 	json_decref(value);
 	return NULL;
 }
+
+char *json_mem__dumps(const json_t *value, size_t flags)
+{
+	uint64_t before = failed;
+	char *text = json_dumps(value, flags);
+
+	if (failed == before)
+		return text;
+	free(text);
+	return NULL;
+}

@@ -19,5 +19,7 @@ void json_mem__start(void);
 uint64_t json_mem__failed(void);
 /* The value, if none failed since there were failed_before; else NULL, and the value is let go. */
 json_t *json_mem__whole(json_t *value, uint64_t failed_before);
+/* json_dumps(), which may return the half of a text; NULL then. The caller frees it. */
+char *json_mem__dumps(const json_t *value, size_t flags);
 
 #endif /* SEEP_BASE_JSON_MEM_H */

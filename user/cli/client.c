@@ -133,7 +133,7 @@ static int send_request(int fd, const char *cmd, json_t *args, struct buf *why)
 	int code;
 
 	if (request && (!args || !json_object_update(request, args)))
-		line = json_dumps(request, JSON_COMPACT);
+		line = json_mem__dumps(request, JSON_COMPACT);
 	json_decref(request);
 	if (!line || strlen(line) + 1 > CTL_REQUEST_MAX) {
 		buf__puts(why, line ? "the request is too long" : "the request is not valid UTF-8");

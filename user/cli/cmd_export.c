@@ -63,12 +63,13 @@ static int write_line(void *ctx, struct incident *in)
 {
 	uint64_t failed = json_mem__failed();
 	json_t *json = json_mem__whole(incident__to_json(in, 0), failed);
+	char *text = json ? json_mem__dumps(json, JSON_COMPACT) : NULL;
 	struct exporter *e = ctx;
-	int err = json ? 0 : -ENOMEM;
+	int err = text ? 0 : -ENOMEM;
 
-	errno = 0;
-	if (json && (json_dumpf(json, e->f, JSON_COMPACT) || fputc('\n', e->f) == EOF))
-		err = errno ? -errno : -EIO;
+	if (text && fprintf(e->f, "%s\n", text) < 0)
+		err = -errno;
+	free(text);
 	e->cnt += !err;
 	e->err = err;
 	json_decref(json);

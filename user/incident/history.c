@@ -450,7 +450,7 @@ int history__put(struct history *h, const struct incident *in)
 {
 	uint64_t failed = json_mem__failed();
 	json_t *json = json_mem__whole(incident__to_json(in, 0), failed);
-	char *document = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	char *document = json ? json_mem__dumps(json, JSON_COMPACT) : NULL;
 	int err = -ENOMEM;
 
 	if (document)

@@ -21,6 +21,7 @@
 
 #include "../base/clock.h"
 #include "../base/fs.h"
+#include "../base/json_mem.h"
 #include "ctl.h"
 
 #define ACCEPT_BATCH 8
@@ -118,7 +119,7 @@ static void write_error_head(struct buf *head, int code, const char *reason)
 {
 	json_t *line = json_pack("{s:i, s:b, s:i, s:s}", "v", CTL_VERSION, "ok", 0, "code", code,
 				 "error", reason);
-	char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+	char *text = line ? json_mem__dumps(line, JSON_COMPACT) : NULL;
 
 	if (text)
 		buf__printf(head, "%s\n", text);

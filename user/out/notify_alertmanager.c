@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../base/json_mem.h"
 #include "notify_kind.h"
 
 #define HOLD_REPEATS 4
@@ -94,7 +95,7 @@ static int deliver(const struct notify_delivery *d, char ret_why[NOTIFY_WHY_LEN]
 	for (i = 0; i < json_array_size(incidents); i++)
 		json_array_append_new(alerts,
 				      alert_of(d->target, json_array_get(incidents, i), now_s));
-	body = json_dumps(alerts, JSON_COMPACT);
+	body = json_mem__dumps(alerts, JSON_COMPACT);
 	if (body)
 		err = notify__post(d, "/api/v2/alerts", body, ret_why);
 	free(body);

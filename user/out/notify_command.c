@@ -21,6 +21,7 @@
 #include "../base/caps.h"
 #include "../base/clock.h"
 #include "../base/fs.h"
+#include "../base/json_mem.h"
 #include "notify_kind.h"
 
 #define ARGS_MAX 32
@@ -31,7 +32,7 @@ extern char **environ;
 /* The whole message, to be read from the start: nothing blocks, however slow the reader. */
 static int make_input(const json_t *message)
 {
-	char *text = json_dumps(message, JSON_COMPACT);
+	char *text = json_mem__dumps(message, JSON_COMPACT);
 	int fd = text ? memfd_create("seep-notification", MFD_CLOEXEC) : -1;
 	int err = text ? fd < 0 ? -errno : 0 : -ENOMEM;
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../base/json_mem.h"
 #include "../who/who.h"
 #include "notify_kind.h"
 
@@ -90,7 +91,7 @@ static int deliver(const struct notify_delivery *d, char ret_why[NOTIFY_WHY_LEN]
 	event = event_of(incident, node ? node : "?",
 			 json_number_value(json_object_get(d->message, "at_s")));
 	if (event)
-		body = json_dumps(event, JSON_COMPACT);
+		body = json_mem__dumps(event, JSON_COMPACT);
 	snprintf(path, sizeof(path), "/api/v1/namespaces/%s/events", ns);
 	if (body)
 		err = notify__post(d, path, body, ret_why);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../base/buf.h"
+#include "../base/json_mem.h"
 #include "../base/units.h"
 #include "../who/clean.h"
 #include "notify_kind.h"
@@ -258,7 +259,7 @@ static const json_t *look_up(const json_t *message, const char *name)
 /* A string without its quotes, anything else as it is written in JSON. */
 static void put_value(struct buf *out, const json_t *value)
 {
-	char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	char *text = json_mem__dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 
 	if (!text) {
 		out->err = -1;

@@ -7,6 +7,7 @@
 
 #include "../base/buf.h"
 #include "../base/fs.h"
+#include "../base/json_mem.h"
 #include "notify_kind.h"
 #include "post.h"
 
@@ -89,7 +90,7 @@ static int deliver(const struct notify_delivery *d, char ret_why[NOTIFY_WHY_LEN]
 	if (d->target->body_file) {
 		err = fill_template(d, &body, ret_why);
 	} else {
-		json = json_dumps(d->message, JSON_COMPACT);
+		json = json_mem__dumps(d->message, JSON_COMPACT);
 		if (json)
 			buf__puts(&body, json);
 		free(json);

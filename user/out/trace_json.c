@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/json_mem.h"
 #include "../who/clean.h"
 #include "trace_format.h"
 
@@ -114,7 +115,7 @@ int trace_json__write(const struct trace_result *r, const struct trace_format_op
 
 	for (i = 0; i < r->process_cnt; i++) {
 		json = process_to_json(&r->processes[i], r, opt->top);
-		text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+		text = json ? json_mem__dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
 		json_decref(json);
 		if (!text)
 			return -ENOMEM;

@@ -288,9 +288,9 @@ static void serve(struct slot *slot, struct visit *v)
 	}
 	if (!visit__is_blind(v))
 		return;
+	refuse(d, &slot->id); /* first: who hears of it may ask for it anew */
 	if (!visit__slices(v))
 		report(d, v);
-	refuse(d, &slot->id);
 }
 
 static void *work(void *arg)

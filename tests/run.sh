@@ -189,7 +189,7 @@ ring_fuzz() {
 ring_arm64() {
 	if ! command -v aarch64-linux-gnu-gcc >/dev/null; then
 		skip_all arm64 "no cross compiler (make deps-arm64)"
-	elif [ ! -e "${ARM64_ROOT:=$HOME/.cache/seep-arm64/root}/complete" ]; then
+	elif ! tests/arm64/root.sh "${ARM64_ROOT:=$HOME/.cache/seep-arm64/root}" check; then
 		skip_all arm64 "nothing to compile against in $ARM64_ROOT (make deps-arm64)"
 	else
 		run arm64 count_script sh -c \

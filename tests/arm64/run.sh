@@ -14,7 +14,7 @@ bin=$PWD/build/arm64/emulated
 for tool in qemu-aarch64-static aarch64-linux-gnu-gcc; do
 	command -v $tool >/dev/null || { echo "run.sh: no $tool (make deps-arm64)" >&2; exit 77; }
 done
-[ -e "$root/complete" ] || { echo "run.sh: no $root (make deps-arm64)" >&2; exit 77; }
+tests/arm64/root.sh "$root" check || { echo "run.sh: no $root (make deps-arm64)" >&2; exit 77; }
 
 # There is no ptrace, openat2 or true /proc under qemu-user; compilers make files for the host.
 export UNIT_SKIPPED="cfi_libdw elf_file maps notify proc_scan symbolizer targets unwind who"

@@ -300,8 +300,9 @@ CALL(CALL_SOCKET, ssize_t, -1, recv, (int fd, void *to, size_t len, int flags),
      (fd, to, len, flags))
 
 CALL(CALL_FD, int, -1, epoll_create1, (int flags), (flags))
-CALL(CALL_FD, int, -1, epoll_ctl, (int epoll, int op, int fd, struct epoll_event *event),
-     (epoll, op, fd, event))
+/* taking out fails for nobody who put it in */
+CALL_ON(CALL_FD, op == EPOLL_CTL_ADD, int, -1, epoll_ctl,
+	(int epoll, int op, int fd, struct epoll_event *event), (epoll, op, fd, event))
 CALL(CALL_FD, int, -1, eventfd, (unsigned value, int flags), (value, flags))
 CALL(CALL_FD, int, -1, timerfd_create, (int clock, int flags), (clock, flags))
 CALL(CALL_FD, int, -1, signalfd, (int fd, const sigset_t *set, int flags), (fd, set, flags))

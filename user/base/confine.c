@@ -247,7 +247,10 @@ void confine__missing(unsigned steps, char *ret_text, size_t cap)
 /* ---- an agent ---------------------------------------------------------------------------- */
 
 static const int agent_never[] = {
-	SCMP_SYS(ptrace), SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd),
+#if !IS_SANITIZED /* LeakSanitizer stops the threads with it at the end */
+	SCMP_SYS(ptrace),
+#endif
+	SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd),
 	SCMP_SYS(pidfd_send_signal), SCMP_SYS(process_madvise),
 	SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(move_mount), SCMP_SYS(open_tree),
 	SCMP_SYS(fsopen), SCMP_SYS(fsmount), SCMP_SYS(mount_setattr), SCMP_SYS(pivot_root),

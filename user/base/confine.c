@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -247,9 +248,6 @@ void confine__missing(unsigned steps, char *ret_text, size_t cap)
 /* ---- an agent ---------------------------------------------------------------------------- */
 
 static const int agent_never[] = {
-#if !IS_SANITIZED /* LeakSanitizer stops the threads with it at the end */
-	SCMP_SYS(ptrace),
-#endif
 	SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd),
 	SCMP_SYS(pidfd_send_signal), SCMP_SYS(process_madvise),
 	SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(move_mount), SCMP_SYS(open_tree),
@@ -272,6 +270,15 @@ static const int command_calls[] = {
 	SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(kill), SCMP_SYS(tkill),
 };
 
+/* LeakSanitizer stops the threads with it when a program ends. */
+static int refuse_ptrace(scmp_filter_ctx ctx, uint32_t refuse)
+{
+	const struct scmp_arg_cmp to_be_traced = SCMP_A0(SCMP_CMP_EQ, PTRACE_TRACEME, 0);
+
+	return IS_SANITIZED ? seccomp_rule_add(ctx, refuse, SCMP_SYS(ptrace), 1, to_be_traced)
+			    : seccomp_rule_add(ctx, refuse, SCMP_SYS(ptrace), 0);
+}
+
 int confine__guard(int may_exec)
 {
 	const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
@@ -282,6 +289,8 @@ int confine__guard(int may_exec)
 		(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_LOG, 1); /* not before Linux 4.14 */
 	if (!err)
 		err = add_rules(ctx, refuse, agent_never, ARRAY_SIZE(agent_never));
+	if (!err)
+		err = refuse_ptrace(ctx, refuse);
 	if (!err && !may_exec)
 		err = add_rules(ctx, refuse, command_calls, ARRAY_SIZE(command_calls));
 	if (!err)

@@ -45,7 +45,7 @@ export function duration(seconds) {
 	const first = parts.findIndex(([n]) => n > 0);
 
 	if (first < 0)
-		return "0s";
+		return seconds ? `${Math.round(seconds * 1000)}ms` : "0s";
 	return parts.slice(first, first + 2).filter(([n]) => n > 0).map(([n, u]) => n + u).join(" ");
 }
 

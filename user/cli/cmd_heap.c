@@ -134,50 +134,6 @@ static int look(struct looks *l, double duration_s)
 	return err ? complain(l->pid, err, why) : SEEP_EXIT_OK;
 }
 
-/* ---- rows: the largest, or what was added ---- */
-
-struct row {
-	struct heap_type now;
-	double added_objects, added_bytes; /* NAN after one look */
-};
-
-static int by_added(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-
-	if (x->added_bytes != y->added_bytes)
-		return x->added_bytes < y->added_bytes ? 1 : -1;
-	return x->now.bytes < y->now.bytes ? 1 : x->now.bytes > y->now.bytes ? -1 : 0;
-}
-
-static struct row compare(const struct looks *l, const struct heap_type *now)
-{
-	struct row row = {.now = *now, .added_objects = NAN, .added_bytes = NAN};
-	struct heap_type before;
-
-	if (l->before) {
-		before = heap__find(l->before, now->name);
-		row.added_objects = (double)now->objects - before.objects;
-		row.added_bytes = (double)now->bytes - before.bytes;
-	}
-	return row;
-}
-
-/* All types that are there now, in the order they are shown in. NULL: out of memory. */
-static struct row *make_rows(const struct looks *l, size_t *ret_cnt)
-{
-	const struct heap_type *types;
-	size_t cnt = heap__types(l->now, &types), i;
-	struct row *rows = calloc(cnt + 1, sizeof(*rows));
-
-	for (i = 0; rows && i < cnt; i++)
-		rows[i] = compare(l, &types[i]);
-	if (rows && l->before)
-		qsort(rows, cnt, sizeof(*rows), by_added);
-	*ret_cnt = cnt;
-	return rows;
-}
-
 static double span_s(const struct looks *l)
 {
 	struct heap_totals before, now;
@@ -196,14 +152,6 @@ static json_t *number(double value)
 	return isnan(value) ? json_null() : json_integer(llround(value));
 }
 
-static json_t *row_to_json(const struct row *r)
-{
-	return json_pack("{s:s?,s:b,s:I,s:I,s:o,s:o}", "type", r->now.name, "class", r->now.is_class, "objects",
-			 (json_int_t)r->now.objects, "bytes", (json_int_t)r->now.bytes,
-			 "added_objects", number(r->added_objects), "added_bytes",
-			 number(r->added_bytes));
-}
-
 static json_t *not_seen_to_json(const struct heap *h)
 {
 	const char *const *sentence;
@@ -214,7 +162,7 @@ static json_t *not_seen_to_json(const struct heap *h)
 	return list;
 }
 
-static json_t *to_json(const struct looks *l, const struct row *rows, size_t cnt)
+static json_t *to_json(const struct looks *l, const struct heap_change *rows, size_t cnt)
 {
 	json_t *types = json_array();
 	struct heap_totals t;
@@ -223,7 +171,7 @@ static json_t *to_json(const struct looks *l, const struct row *rows, size_t cnt
 
 	heap__totals(l->now, &t);
 	for (i = 0; i < cnt; i++)
-		json_array_append_new(types, row_to_json(&rows[i]));
+		json_array_append_new(types, heap_change__to_json(&rows[i]));
 	return json_pack(
 		"{s:s,s:i,s:s,s:s,s:I,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "schema",
 		"seep.heap/1", "pid", (int)l->pid, "comm", l->comm, "runtime",
@@ -234,7 +182,7 @@ static json_t *to_json(const struct looks *l, const struct row *rows, size_t cnt
 		(json_int_t)(t.took_s * 1e9), "types", types, "not_seen", not_seen_to_json(l->now));
 }
 
-static int print_json(const struct looks *l, const struct row *rows, size_t cnt)
+static int print_json(const struct looks *l, const struct heap_change *rows, size_t cnt)
 {
 	json_t *json = to_json(l, rows, cnt);
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
@@ -284,7 +232,7 @@ static enum paint paint_of(double added)
 	return added > 0 ? PAINT_RED : added < 0 ? PAINT_GREEN : PAINT_PLAIN;
 }
 
-static void add_row(struct table *t, const struct row *r, int is_compared)
+static void add_row(struct table *t, const struct heap_change *r, int is_compared)
 {
 	char text[FIELD_TEXT];
 
@@ -310,7 +258,7 @@ static const struct table_column columns_twice[] = {
 	{.title = "TYPE", .min_width = 16},
 };
 
-static int print_text(const struct looks *l, const struct row *rows, size_t cnt, int color)
+static int print_text(const struct looks *l, const struct heap_change *rows, size_t cnt, int color)
 {
 	struct table *t = l->before ? table__new(columns_twice, 5) : table__new(columns_once, 3);
 	const char *const *sentence;
@@ -336,7 +284,7 @@ static int print_text(const struct looks *l, const struct row *rows, size_t cnt,
 static int print_looks(const struct looks *l, const struct heap_options *opt)
 {
 	size_t cnt;
-	struct row *rows = make_rows(l, &cnt);
+	struct heap_change *rows = heap__changes(l->before, l->now, &cnt);
 	int code;
 
 	if (!rows) {

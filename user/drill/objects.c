@@ -78,63 +78,19 @@ void objects__look(struct objects *o)
 	o->last = h;
 }
 
-/* ---- what was added ---- */
-
-struct added {
-	struct heap_type now;
-	double objects, bytes;
-};
-
-static int by_bytes(const void *a, const void *b)
-{
-	const struct added *x = a, *y = b;
-
-	return (x->bytes < y->bytes) - (x->bytes > y->bytes);
-}
-
-/* Types that have grown, the fastest first. NULL: out of memory. */
-static struct added *compare(const struct objects *o, size_t *ret_cnt)
-{
-	const struct heap_type *types;
-	size_t cnt = heap__types(o->last, &types), i, grown = 0;
-	struct added *all = calloc(cnt + 1, sizeof(*all));
-	struct heap_type before;
-
-	for (i = 0; all && i < cnt; i++) {
-		before = heap__find(o->first, types[i].name);
-		if (types[i].bytes <= before.bytes)
-			continue;
-		all[grown].now = types[i];
-		all[grown].objects = (double)types[i].objects - before.objects;
-		all[grown++].bytes = (double)types[i].bytes - before.bytes;
-	}
-	if (all)
-		qsort(all, grown, sizeof(*all), by_bytes);
-	*ret_cnt = grown;
-	return all;
-}
-
-static json_t *added_to_json(const struct added *a)
-{
-	return json_pack("{s:s?,s:b,s:I,s:I,s:I,s:I}", "type", a->now.name, "class",
-			 a->now.is_class, "objects", (json_int_t)a->now.objects, "bytes",
-			 (json_int_t)a->now.bytes, "added_objects", (json_int_t)a->objects,
-			 "added_bytes", (json_int_t)a->bytes);
-}
-
 json_t *objects__to_json(const struct objects *o, size_t top)
 {
 	struct heap_totals first, last;
-	struct added *all;
+	struct heap_change *all;
 	json_t *types;
 	size_t cnt, i;
 
 	if (!o->last)
 		return NULL;
-	all = compare(o, &cnt);
+	all = heap__changes(o->first, o->last, &cnt);
 	types = all ? json_array() : NULL;
-	for (i = 0; types && i < cnt && i < top; i++)
-		json_array_append_new(types, added_to_json(&all[i]));
+	for (i = 0; types && i < cnt && i < top && all[i].added_bytes > 0; i++)
+		json_array_append_new(types, heap_change__to_json(&all[i]));
 	free(all);
 	if (!types)
 		return NULL;

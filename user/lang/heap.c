@@ -406,6 +406,59 @@ struct heap_type heap__find(const struct heap *h, const char *name)
 	return found ? *found : key;
 }
 
+/* ---- what was added ---- */
+
+static int by_added(const void *a, const void *b)
+{
+	const struct heap_change *x = a, *y = b;
+
+	if (x->added_bytes != y->added_bytes)
+		return x->added_bytes < y->added_bytes ? 1 : -1;
+	return by_bytes(&x->now, &y->now);
+}
+
+static struct heap_change compare(const struct heap *before, const struct heap_type *now)
+{
+	struct heap_change c = {.now = *now, .added_objects = NAN, .added_bytes = NAN};
+	struct heap_type then;
+
+	if (before) {
+		then = heap__find(before, now->name);
+		c.added_objects = (double)now->objects - then.objects;
+		c.added_bytes = (double)now->bytes - then.bytes;
+	}
+	return c;
+}
+
+struct heap_change *heap__changes(const struct heap *before, const struct heap *now,
+				  size_t *ret_cnt)
+{
+	struct heap_change *changes = calloc(now->cnt + 1, sizeof(*changes));
+	size_t i;
+
+	if (!changes)
+		return NULL;
+	for (i = 0; i < now->cnt; i++)
+		changes[i] = compare(before, &now->by_bytes[i]);
+	if (before)
+		qsort(changes, now->cnt, sizeof(*changes), by_added);
+	*ret_cnt = now->cnt;
+	return changes;
+}
+
+static json_t *number(double value)
+{
+	return isnan(value) ? json_null() : json_integer(llround(value));
+}
+
+json_t *heap_change__to_json(const struct heap_change *c)
+{
+	return json_pack("{s:s?,s:b,s:I,s:I,s:o,s:o}", "type", c->now.name, "class",
+			 c->now.is_class, "objects", (json_int_t)c->now.objects, "bytes",
+			 (json_int_t)c->now.bytes, "added_objects", number(c->added_objects),
+			 "added_bytes", number(c->added_bytes));
+}
+
 void heap__totals(const struct heap *h, struct heap_totals *ret_totals)
 {
 	*ret_totals = h->totals;

@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <jansson.h>
 #include <sys/types.h>
 
 #define HEAP_WHY_LEN 256
@@ -35,6 +36,21 @@ const char *heap__runtime(const struct heap *h); /* "CPython 3.11" */
 size_t heap__types(const struct heap *h, const struct heap_type **ret_types);
 /* The type of that name (NULL as above), or all zero. O(log n). */
 struct heap_type heap__find(const struct heap *h, const char *name);
+
+/* A type as it is now, and what was added of it since an earlier look. */
+struct heap_change {
+	struct heap_type now;
+	double added_objects, added_bytes; /* NAN: there was no earlier look */
+};
+
+/*
+ * All types of `now` against those of `before`, what was added most first; before NULL: the largest
+ * first. For the caller to free; names are the heap's. NULL: out of memory.
+ */
+struct heap_change *heap__changes(const struct heap *before, const struct heap *now,
+				  size_t *ret_cnt);
+/* {"type","class","objects","bytes","added_objects","added_bytes"}; what is unknown is null. */
+json_t *heap_change__to_json(const struct heap_change *c);
 
 struct heap_totals {
 	uint64_t blocks, bytes;	 /* in use, of the runtime's own allocator */

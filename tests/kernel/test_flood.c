@@ -27,10 +27,11 @@ static double now_s(void)
 
 /* ---- workers ----------------------------------------------------------------------------- */
 
-static void fork_on(struct turn *t, void *arg)
+/* Children one after the other, each with a life of its own, until there were enough or it is time. */
+static void storm(struct turn *t, size_t cnt, void (*live)(void))
 {
-	size_t i, cnt = *(const size_t *)arg;
 	double end_s;
+	size_t i;
 	pid_t pid;
 
 	turn__wait(t, 0);
@@ -40,31 +41,31 @@ static void fork_on(struct turn *t, void *arg)
 		if (pid < 0)
 			_exit(1);
 		if (!pid)
-			_exit(0);
+			live();
 		waitpid(pid, NULL, 0);
 	}
 	turn__wait(t, i);
 }
 
+static void end(void)
+{
+	_exit(0);
+}
+
+static void become_another(void)
+{
+	execl("/bin/true", "true", NULL);
+	_exit(1);
+}
+
+static void fork_on(struct turn *t, void *arg)
+{
+	storm(t, *(const size_t *)arg, end);
+}
+
 static void exec_on(struct turn *t, void *arg)
 {
-	size_t i, cnt = *(const size_t *)arg;
-	double end_s;
-	pid_t pid;
-
-	turn__wait(t, 0);
-	end_s = now_s() + FLOOD_S;
-	for (i = 0; i < cnt && now_s() < end_s; i++) {
-		pid = fork();
-		if (pid < 0)
-			_exit(1);
-		if (!pid) {
-			execl("/bin/true", "true", NULL);
-			_exit(1);
-		}
-		waitpid(pid, NULL, 0);
-	}
-	turn__wait(t, i);
+	storm(t, *(const size_t *)arg, become_another);
 }
 
 /* ---- what must hold ---------------------------------------------------------------------- */

@@ -296,7 +296,7 @@ ARM64_ROOT ?= $(HOME)/.cache/seep-arm64/root
 ARM64_LIBS := $(ARM64_ROOT)/usr/lib/aarch64-linux-gnu
 ARM64_MAKE  = PKG_CONFIG_SYSROOT_DIR=$(ARM64_ROOT) \
 	      PKG_CONFIG_LIBDIR=$(ARM64_LIBS)/pkgconfig:$(ARM64_ROOT)/usr/share/pkgconfig \
-	      $(MAKE) --no-print-directory -C build/arm64 ARCH=arm64 GO= MUSL_GCC= \
+	      $(MAKE) --no-print-directory -C build/arm64 ARCH=arm64 GO= MUSL_GCC= JEMALLOC= \
 	      CC="$(ARM64_CCACHE) aarch64-linux-gnu-gcc --sysroot=$(ARM64_ROOT)" \
 	      CXX="$(ARM64_CCACHE) aarch64-linux-gnu-g++ --sysroot=$(ARM64_ROOT)" \
 	      AR=aarch64-linux-gnu-ar LD=aarch64-linux-gnu-ld

@@ -143,9 +143,17 @@ static __always_inline void reset_level(struct seep_proc *proc)
 	proc->lwm_anon_pages = proc->hwm_anon_pages;
 }
 
+/* It ended while it was entered: unless its exit came after that, nobody else takes it out. */
+static __always_inline void leave(const struct seep_task_id *id, const struct seep_proc *proc)
+{
+	if (!bpf_map_delete_elem(&seep_procs, id))
+		take_from_sum(proc);
+}
+
 /*
  * Enter the owner of an mm as it is now; flags say how it was found. Who is about to end is not
- * entered again: since 6.16 its exit is told while it still has its mm.
+ * entered again: since 6.16 its exit is told while it still has its mm. Asked once more afterwards,
+ * because a virtual CPU may stand still between question and entry.
  */
 static __always_inline struct seep_proc *
 enter(const struct seep_task_id *id, struct task_struct *task, struct mm_struct *mm, u32 flags)
@@ -167,6 +175,10 @@ enter(const struct seep_task_id *id, struct task_struct *task, struct mm_struct 
 	if (bpf_map_update_elem(&seep_procs, id, &fresh, BPF_ANY)) {
 		take_from_sum(&fresh);
 		count(SEEP_STAT_PROC_FULL);
+		return NULL;
+	}
+	if (!BPF_CORE_READ(task, signal, live.counter)) {
+		leave(id, &fresh);
 		return NULL;
 	}
 	return bpf_map_lookup_elem(&seep_procs, id);

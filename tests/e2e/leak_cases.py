@@ -16,7 +16,7 @@ from harness import (PATIENCE, ROOT, Cgroups, Failure, Program, Skip, check_shap
                      wait_for)
 
 FILE = pathlib.Path(__file__).with_name("programs.cases")
-KEYS = {"NAME", "RUN", "LOAD", "LIMIT", "BEFORE", "FORKS", "NEEDS", "EXPECT", "CALLS", "SITES", "OBJECTS",
+KEYS = {"NAME", "RUN", "LOAD", "LIMIT", "BEFORE", "FORKS", "NEEDS", "EXPECT", "CALLS", "LOST", "SITES", "OBJECTS",
         "THEN"}
 LEAK_TIMEOUT_S = 150   # 2.5 windows: for so long a new process has to be surer
 SITES_TIMEOUT_S = 180  # suspects take turns
@@ -145,6 +145,20 @@ def check_sites(case, scene, agent):
 
     frame = wait_for(f"a call site with {case.get('CALLS')}()", frames, SITES_TIMEOUT_S, 1)[0]
     expect(frame["file"] and frame["line"], f"no source line: {frame}")
+    if case.get("LOST"):
+        check_lost(incident_id, agent)
+
+
+def check_lost(incident_id, agent):
+    """Nothing in the program refers to its blocks, which is told."""
+    def references():
+        incident = agent.json("incident", "show", incident_id)
+        told = incident["sites"][0]["references"] or {"unreferenced": 0}
+        return told["unreferenced"] and incident["explanation"]
+
+    explanation = wait_for("blocks that are referred to from nowhere", references,
+                           SITES_TIMEOUT_S, 1)
+    expect("Nothing in its memory refers to" in explanation, explanation)
 
 
 def check_any_sites(case, scene, agent):

@@ -21,6 +21,7 @@ import xml.etree.ElementTree
 from harness import LEASH, ROOT, SEEP, Cgroups, Skip, check_shape, expect, need_root, run, wait_for
 
 PROGRAM = ROOT / "build/tests/workloads/call_sites"
+CACHE = ROOT / "build/tests/workloads/bounded_cache"
 SOURCE = ROOT / "tests/workloads/call_sites.c"
 LEAK_BYTES, CACHE_BYTES, CACHE_SLOTS = 1009, 2003, 512
 START_S = 30  # attaching takes a while on a busy machine
@@ -99,7 +100,23 @@ def check_everything():
     expect(leak["verdict"] == "leak", f"the leak is '{leak['verdict']}': {leak['evidence']}")
     expect(cache["verdict"] in ("cache", "churn"), f"the cache is '{cache['verdict']}'")
     expect(leak["growth_bytes_per_hour"] > 0, "the leak does not grow")
+    # of lost blocks an address may still lie on a stack
+    lost = leak["references"]
+    expect(lost["blocks"] > 500 and lost["unreferenced"] >= lost["blocks"] - 8, f"leak: {lost}")
     expect(traced["overhead"]["hits"] > 10000, f"{traced['overhead']['hits']} hits")
+
+
+def check_references():
+    """What a cache holds is found, and what is lost is proven to be: in seconds."""
+    with program(path=CACHE) as process:
+        traced, = trace_json("-p", process.pid, "-d", "4s", "--sample", "all")
+    held = site_with(traced, "main")["references"]
+    expect(held["blocks"] > 500 and held["unreferenced"] == 0, f"cache: {held}")
+    with program() as process:
+        traced, = trace_json("-p", process.pid, "-d", "2s", "--sample", "64K")
+    leak = site_with(traced, "leaky")
+    expect(leak["verdict"] == "leak", f"'{leak['verdict']}', {leak['references']}")
+    expect("nothing in its memory refers" in leak["evidence"][0], f"{leak['evidence']}")
 
 
 def check_sampled():
@@ -293,8 +310,10 @@ def check_ended():
 
 def check_several():
     with program() as first, program() as second:
-        found = trace_json("-p", f"{first.pid},{second.pid}", "-d", "1s")
+        found = trace_json("-p", f"{first.pid},{second.pid}", "-d", "1s", "--no-references")
         expect({traced["pid"] for traced in found} == {first.pid, second.pid}, f"{found}")
+        asked = [site["references"] for traced in found for site in traced["sites"]]
+        expect(asked and not any(asked), f"references although none are wanted: {asked}")
 
 
 def check_cgroup(name):
@@ -315,6 +334,7 @@ def run_all(results, directory):
     cases = {
         "every allocation, exactly": check_everything,
         "samples, within their interval": check_sampled,
+        "references to its blocks": check_references,
         "a command from its first allocation on": check_command,
         "a program that another one becomes": check_exec,
         "symbols from a server": lambda: check_debuginfod(directory / "debuginfod"),

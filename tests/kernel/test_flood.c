@@ -293,7 +293,7 @@ static int live_and_die(struct ours *o)
 /* Dead cgroups fill the table: what does not fit is counted, and after a few polls they are gone. */
 static void test_a_flood_of_cgroups_is_counted_and_goes(void **state)
 {
-	const struct rss_probe_cfg cfg = {.max_cgroups = 64};
+	const struct rss_probe_cfg cfg = {.max_cgroups = fewer_if_slow(64)};
 	size_t i, cnt = fewer_if_slow(sizeof(((struct ours *)0)->ids) / sizeof(uint64_t));
 	double begin_s = now_s();
 	struct ours ours = {0};

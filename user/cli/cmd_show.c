@@ -325,6 +325,18 @@ static void print_share(const json_t *site, struct buf *out)
 			    field__str(site, "verdict", "unknown"));
 }
 
+/* The numbers behind a site's verdict. */
+static void print_site_evidence(const json_t *site, const struct style *s, struct buf *out)
+{
+	const json_t *lines = field__get(site, "evidence");
+	size_t i;
+
+	for (i = 0; i < json_array_size(lines); i++) {
+		buf__puts(out, "     ");
+		clipped_line(out, field__str(json_array_get(lines, i), "", ""), s);
+	}
+}
+
 static void print_site(const json_t *site, size_t rank, const struct style *s, struct buf *out)
 {
 	const json_t *frames = field__get(site, "frames");
@@ -332,6 +344,7 @@ static void print_site(const json_t *site, size_t rank, const struct style *s, s
 
 	buf__printf(out, "  %zu. ", rank);
 	print_share(site, out);
+	print_site_evidence(site, s, out);
 	for (i = 0; i < json_array_size(frames) && i < FRAMES_MAX; i++)
 		print_frame(json_array_get(frames, i), s, out);
 	if (json_array_size(frames) > FRAMES_MAX)

@@ -45,6 +45,7 @@ struct trace_options {
 	uint64_t stack_bytes;
 	int use_debuginfod;
 	int follows_forks;
+	int no_references;
 	unsigned top;
 	int format;
 	int json;
@@ -116,6 +117,9 @@ static int parse(int argc, char **argv, struct trace_options *opt, int *ret_exit
 		{"follow-forks", 'f', OPTION_FLAG, NULL, &opt->follows_forks,
 		 "their children, too: those that there are, and those to\n"
 		 "come that live for longer than a tenth of a second", NULL},
+		{"no-references", 0, OPTION_FLAG, NULL, &opt->no_references,
+		 "do not look through their memory at the end for blocks that\n"
+		 "nothing refers to any more", NULL},
 		{"debuginfod", 0, OPTION_FLAG, NULL, &opt->use_debuginfod,
 		 "ask the servers in $DEBUGINFOD_URLS for missing symbols;\n"
 		 "they learn which files run here", NULL},
@@ -548,6 +552,8 @@ int cmd_trace(int argc, char **argv)
 		.stack_bytes = opt.stack_bytes,
 		.use_debuginfod = opt.use_debuginfod,
 		.follows_forks = opt.follows_forks,
+		.asks_references = !opt.no_references,
+		.asks_when_stopped = 1,
 	};
 	s.trace = trace__new(&cfg);
 	if (!s.trace) {

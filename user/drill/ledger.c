@@ -21,6 +21,7 @@ struct entry {
 	double bytes, lo, hi; /* sums of what each slice left behind */
 	double cnt;
 	uint64_t samples;
+	unsigned asked, unreferred; /* of its blocks, each in the slice that saw it first */
 	unsigned slices, first_slice;
 	/* of its blocks that were carried into later slices */
 	unsigned carried, freed;
@@ -122,6 +123,8 @@ static int add_site(struct ledger *l, const struct site *s)
 	e->hi += s->outstanding_hi_bytes;
 	e->cnt += s->outstanding_count;
 	e->samples += s->samples;
+	e->asked += s->asked;
+	e->unreferred += s->unreferred;
 	e->slices++;
 	return 0;
 }
@@ -267,13 +270,15 @@ static double most_freed(const struct entry *e, unsigned more, double span_s)
  * A leak left memory behind in every slice since it was seen first, and its carried blocks stay: at
  * the 95 % bound of the rate of frees (3 more than were seen) less than half of them are freed over
  * all the time since. Many frees make it a cache. What a slice says by itself holds only where it
- * has seen memory given back.
+ * has seen memory given back. What nothing refers to leaks in any case.
  */
 static enum site_verdict verdict_of(const struct ledger *l, const struct entry *e,
 				    enum site_verdict of_slice)
 {
 	double span_s = e->last_s - e->first_s;
 
+	if (site__is_lost(e->asked, e->unreferred))
+		return SITE_LEAK;
 	if (e->freed + e->freed_between >= FREED_MIN && most_freed(e, 0, span_s) > FREED_SHARE)
 		return SITE_CACHE;
 	if (of_slice == SITE_CACHE || of_slice == SITE_CHURN)
@@ -288,25 +293,37 @@ static void set_verdict(const struct ledger *l, const struct entry *e, json_t *o
 {
 	const char *said = json_string_value(json_object_get(o, "verdict"));
 	enum site_verdict verdict = SITE_UNKNOWN;
-	char watched[24], span[24], between[40] = "";
 
 	while (verdict <= SITE_CHURN && said && strcmp(said, site__verdict_name(verdict)))
 		verdict++;
 	verdict = verdict_of(l, e, verdict);
 	json_object_set_new(o, "verdict", json_string(site__verdict_name(verdict)));
-	if (!(e->block_s > 0) && verdict == SITE_UNKNOWN)
-		return; /* the slice's own words say why */
-	units__format_duration(e->carried ? e->block_s / e->carried : 0, watched, sizeof(watched));
-	units__format_duration(e->last_s - e->first_s, span, sizeof(span));
-	if (e->freed_between)
-		snprintf(between, sizeof(between), ", and %u between the looks", e->freed_between);
-	json_object_set_new(
-		o, "evidence",
-		json_pack("[o]",
-			  json_sprintf("left memory behind in %u of %u looks; of %u of its "
-				       "blocks, each watched for %s within %s, %u were freed%s",
-				       e->slices, l->slices - e->first_slice + 1, e->carried,
-				       watched, span, e->freed, between)));
+}
+
+/* As long as no block was carried the slice's own words say why. */
+static void set_evidence(const struct ledger *l, const struct entry *e, json_t *o)
+{
+	const json_t *of_slice = json_array_get(json_object_get(o, "evidence"), 0);
+	char watched[24], span[24], between[40] = "", text[SITE_EVIDENCE_LEN];
+	const char *sentence = text;
+
+	if (!(e->block_s > 0)) {
+		sentence = site__is_lost(e->asked, e->unreferred) ? NULL :
+								    json_string_value(of_slice);
+	} else {
+		units__format_duration(e->block_s / e->carried, watched, sizeof(watched));
+		units__format_duration(e->last_s - e->first_s, span, sizeof(span));
+		if (e->freed_between)
+			snprintf(between, sizeof(between), ", and %u between the looks",
+				 e->freed_between);
+		snprintf(text, sizeof(text),
+			 "left memory behind in %u of %u looks; of %u of its blocks, each watched "
+			 "for %s within %s, %u were freed%s", e->slices,
+			 l->slices - e->first_slice + 1, e->carried, watched, span, e->freed,
+			 between);
+	}
+	json_object_set_new(o, "evidence", site__evidence(sentence, e->asked, e->unreferred));
+	json_object_set_new(o, "references", site__references(e->asked, e->unreferred));
 }
 
 /* ---- the result -------------------------------------------------------------------------- */
@@ -343,6 +360,7 @@ static json_t *entry_to_json(const struct ledger *l, const struct entry *e)
 	json_object_set_new(o, "slices", json_integer(e->slices));
 	json_object_set_new(o, "growth_bytes_per_hour", whole(per_hour));
 	set_verdict(l, e, o);
+	set_evidence(l, e, o);
 	return o;
 }
 

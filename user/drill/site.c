@@ -4,7 +4,7 @@
  *
  * Unknown strings and numbers are null. Names come from files that anybody may have written, so
  * they are cleaned. Besides the contract's members there are "evidence", the numbers behind the
- * verdict, and "whole", false where the stack was cut short.
+ * verdict, "references", and "whole", false where the stack was cut short.
  */
 #include <math.h>
 #include <stdio.h>
@@ -14,6 +14,8 @@
 #include "site.h"
 
 #define TEXT_CAP 4096
+#define LOST_MIN 5
+#define LOST_SHARE .5
 
 const char *site__verdict_name(enum site_verdict verdict)
 {
@@ -111,9 +113,50 @@ static json_t *cohorts_to_json(const struct site *s)
 	return list;
 }
 
+int site__is_lost(unsigned asked, unsigned unreferred)
+{
+	return unreferred >= LOST_MIN && unreferred >= LOST_SHARE * asked;
+}
+
+json_t *site__references(unsigned asked, unsigned unreferred)
+{
+	return asked ? json_pack("{s:i, s:i}", "blocks", asked, "unreferenced", unreferred) :
+		       json_null();
+}
+
+const char *site__say_references(unsigned asked, unsigned unreferred, char *buf, size_t cap)
+{
+	buf[0] = '\0';
+	if (asked && unreferred)
+		snprintf(buf, cap, "nothing in its memory refers to %u of %u blocks that were looked "
+				   "for: those cannot be freed any more", unreferred, asked);
+	else if (asked)
+		snprintf(buf, cap, "%u of its blocks were looked for, and all are referred to from "
+				   "somewhere in its memory", asked);
+	return buf;
+}
+
+json_t *site__evidence(const char *sentence, unsigned asked, unsigned unreferred)
+{
+	json_t *list = json_array();
+	char text[SITE_EVIDENCE_LEN];
+
+	if (sentence)
+		json_array_append_new(list, json_string(sentence));
+	if (*site__say_references(asked, unreferred, text, sizeof(text)))
+		json_array_append_new(list, json_string(text));
+	return list;
+}
+
+/* What a short look cannot tell by ages is no news where it can be told without. */
+const char *site__ages(const struct site *s)
+{
+	return s->evidence[0] && !site__is_lost(s->asked, s->unreferred) ? s->evidence : NULL;
+}
+
 json_t *site__to_json(const struct site *s)
 {
-	return json_pack("{s:o, s:[o, o], s:o, s:o, s:o, s:o, s:o, s:s, s:[s], s:o, s:o, s:I, "
+	return json_pack("{s:o, s:[o, o], s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:I, "
 			 "s:b, s:o}",
 			 "outstanding_bytes", whole_or_null(s->outstanding_bytes),
 			 "outstanding_ci_bytes", whole_or_null(s->outstanding_lo_bytes),
@@ -124,7 +167,8 @@ json_t *site__to_json(const struct site *s)
 			 "oldest_age_s", seconds_or_null(s->oldest_age_s),
 			 "median_age_s", seconds_or_null(s->median_age_s),
 			 "verdict", site__verdict_name(s->verdict),
-			 "evidence", s->evidence,
+			 "evidence", site__evidence(site__ages(s), s->asked, s->unreferred),
+			 "references", site__references(s->asked, s->unreferred),
 			 "age_cohorts", cohorts_to_json(s),
 			 "allocator", text_or_null(s->allocator),
 			 "samples", (json_int_t)s->samples,

@@ -25,6 +25,7 @@ struct site {
 	double growth_bytes_per_hour;        /* NAN = run too short */
 	double oldest_age_s, median_age_s;
 	double cohort_bytes[SITE_COHORTS];
+	unsigned asked, unreferred;          /* of its blocks: looked for in all memory, found nowhere */
 	enum site_verdict verdict;
 	char evidence[SITE_EVIDENCE_LEN];    /* the numbers behind the verdict, one sentence */
 	const char *allocator;
@@ -35,6 +36,19 @@ struct site {
 };
 
 const char *site__verdict_name(enum site_verdict verdict);
+/*
+ * 1: most of the blocks that were looked for are referred to from nowhere, and they are enough to tell:
+ * it leaks, whatever their ages say.
+ */
+int site__is_lost(unsigned asked, unsigned unreferred);
+/* What the ages of its blocks say, as long as that is not overruled so; or NULL. */
+const char *site__ages(const struct site *s);
+/* {"blocks":asked,"unreferenced":unreferred}; null when none was looked for. */
+json_t *site__references(unsigned asked, unsigned unreferred);
+/* The same in words; "" when none was. Returns buf. */
+const char *site__say_references(unsigned asked, unsigned unreferred, char *buf, size_t cap);
+/* The verdict's numbers as an array of sentences: this one (NULL: none) and that on references. */
+json_t *site__evidence(const char *sentence, unsigned asked, unsigned unreferred);
 /* SITE of the CLI contract. NULL: out of memory. */
 json_t *site__to_json(const struct site *s);
 

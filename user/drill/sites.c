@@ -35,6 +35,7 @@
 struct live_set {
 	struct estimate estimate;
 	double oldest_age_s;
+	unsigned asked, unreferred;
 	double age_bytes[AGE_BUCKETS];
 	double cohort_bytes[SITE_COHORTS];
 	struct cohort_table table;
@@ -93,6 +94,8 @@ struct sites {
 	struct sites_cfg cfg;
 	struct block *blocks;   /* BLOCKS_MAX of them, or NULL */
 	size_t block_cnt;
+	const struct reach_block *asked; /* sorted */
+	size_t asked_cnt;
 	struct cohort_clock clock;
 	struct stack_ref *refs;
 	struct chain *chains;
@@ -363,6 +366,26 @@ static void count_sample(const struct cohort_clock *clock, struct live_set *set,
 	cell->samples++;
 }
 
+void sites__set_asked(struct sites *s, const struct reach_block *blocks, size_t cnt)
+{
+	s->asked = blocks;
+	s->asked_cnt = cnt;
+}
+
+/* Of what has the address now the answer is only if it had it then. */
+static void count_references(const struct sites *s, struct live_set *set, uint64_t addr,
+			     uint64_t at_ns)
+{
+	const struct reach_block key = {.addr = addr}, *found;
+
+	found = s->asked_cnt ? bsearch(&key, s->asked, s->asked_cnt, sizeof(key), reach__compare) :
+			       NULL;
+	if (!found || found->at_ns != at_ns)
+		return;
+	set->asked++;
+	set->unreferred += !found->is_referred;
+}
+
 void sites__add_live(struct sites *s, uint64_t addr, const struct seep_live *live)
 {
 	double at_s = live->at_ns / 1e9, now_s = s->clock.t_s[s->clock.cnt - 1];
@@ -379,8 +402,10 @@ void sites__add_live(struct sites *s, uint64_t addr, const struct seep_live *liv
 	estimate__add(&s->total, live->size_bytes, live->weight_bytes);
 	if (s->blocks && s->block_cnt < BLOCKS_MAX)
 		s->blocks[s->block_cnt++] = (struct block){addr, *live, chain};
-	if (chain->live)
-		count_sample(&s->clock, chain->live, live, at_s, age_s);
+	if (!chain->live)
+		return;
+	count_sample(&s->clock, chain->live, live, at_s, age_s);
+	count_references(s, chain->live, addr, live->at_ns);
 }
 
 void sites__end_snapshot(struct sites *s)
@@ -509,6 +534,8 @@ static void merge_live(struct live_set *to, const struct live_set *from)
 
 	estimate__merge(&to->estimate, &from->estimate);
 	to->oldest_age_s = fmax(to->oldest_age_s, from->oldest_age_s);
+	to->asked += from->asked;
+	to->unreferred += from->unreferred;
 	for (i = 0; i < AGE_BUCKETS; i++)
 		to->age_bytes[i] += from->age_bytes[i];
 	for (i = 0; i < SITE_COHORTS; i++)
@@ -595,8 +622,12 @@ static void fill_site(const struct sites *s, const struct merged *m, struct site
 	site->oldest_age_s = m->live.estimate.samples ? m->live.oldest_age_s : NAN;
 	site->median_age_s = median_age(&m->live);
 	memcpy(site->cohort_bytes, m->live.cohort_bytes, sizeof(site->cohort_bytes));
+	site->asked = m->live.asked;
+	site->unreferred = m->live.unreferred;
 	site->verdict = cohort__verdict(&s->clock, &m->live.table, site->evidence,
 					sizeof(site->evidence));
+	if (site__is_lost(site->asked, site->unreferred))
+		site->verdict = SITE_LEAK;
 	site->allocator = m->is_mapping ? "mmap" : s->cfg.allocator;
 	site->samples = m->live.estimate.samples;
 	site->frames = m->frames;

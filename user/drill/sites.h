@@ -9,6 +9,7 @@
 #define SEEP_DRILL_SITES_H
 
 #include "../sym/symbolizer.h"
+#include "reach.h"
 #include "site.h"
 
 struct sites;
@@ -33,6 +34,12 @@ int sites__add_stack(struct sites *s, const struct seep_stack *stack, const void
 void sites__begin_snapshot(struct sites *s, double t_s);
 void sites__add_live(struct sites *s, uint64_t addr, const struct seep_live *live);
 void sites__end_snapshot(struct sites *s);
+
+/*
+ * The answers of reach__ask; they are counted for the live samples of the next snapshots, and stay the
+ * caller's as long as those are taken.
+ */
+void sites__set_asked(struct sites *s, const struct reach_block *blocks, size_t cnt);
 
 /* What a stack has allocated since the start, freed or not; the last word counts. */
 void sites__set_allocated(struct sites *s, uint64_t stack_id, double bytes, double cnt);

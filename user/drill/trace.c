@@ -251,6 +251,24 @@ static int turn(struct trace *t, int stop_fd, trace_progress_fn fn, void *ctx)
 	return err ? err : 1;
 }
 
+/* 1: stop_fd, not the time, was the end. */
+static int was_stopped(int stop_fd)
+{
+	struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+
+	return poll(&stop, 1, 0) > 0;
+}
+
+static void ask_references(struct trace *t, int stop_fd)
+{
+	int i;
+
+	if (t->cfg.asks_when_stopped)
+		stop_fd = -1;
+	for (i = 0; i < t->cnt && !was_stopped(stop_fd); i++)
+		traced__ask_references(t->traced[i], stop_fd);
+}
+
 int trace__run(struct trace *t, int stop_fd, trace_progress_fn fn, void *ctx)
 {
 	int i, more, err = 0, first_err = 0;
@@ -264,6 +282,8 @@ int trace__run(struct trace *t, int stop_fd, trace_progress_fn fn, void *ctx)
 		more = turn(t, stop_fd, fn, ctx);
 	while (more > 0);
 	first_err = more;
+	if (t->cfg.asks_references && !more)
+		ask_references(t, stop_fd);
 	t->end_s = now_s();
 	for (i = 0; i < t->cnt; i++) {
 		err = traced__finish(t->traced[i], t->end_s, 0);

@@ -36,6 +36,8 @@ struct trace_cfg {
 	int use_debuginfod;    /* ask the servers in $DEBUGINFOD_URLS for debug files */
 	int keeps_blocks;      /* tell of single blocks, too */
 	int follows_forks;     /* trace what the processes fork, too */
+	int asks_references;   /* at the end look through the processes' memory (reach.h) */
+	int asks_when_stopped; /* ...even if stop_fd was the end */
 	/* what an earlier session of the same process left: followed, but not counted again */
 	const struct trace_block *carried;
 	size_t carried_cnt;
@@ -107,6 +109,7 @@ struct trace_process {
 	size_t survivor_cnt;
 	int has_execed;                       /* another program runs there now */
 	uint64_t hits, cost_ns;
+	uint64_t reach_ns; /* of this thread's CPU time, to look through its memory */
 	double target_cpu_percent; /* cost as a share of the CPU time it used; NAN = used none */
 };
 

@@ -23,6 +23,7 @@
 #define RETRY_LAST_S 5.0
 #define NOT_SEEN_MAX 64
 #define NOTE_LEN 200
+#define YOUNG_SHARE .25 /* of the time: what is younger may be in use on some stack */
 
 struct traced {
 	struct trace_cfg cfg;
@@ -44,7 +45,7 @@ struct traced {
 	/* kept at the end */
 	uint64_t stats[SEEP_ALLOC_STAT_CNT];
 	uint64_t hits, cost_ns;
-	char notes[5][NOTE_LEN];
+	char notes[6][NOTE_LEN];
 	int note_cnt;
 	const char *not_seen[NOT_SEEN_MAX + 1];
 	struct trace_drop drops[16];
@@ -53,6 +54,10 @@ struct traced {
 	size_t survivor_cnt;
 	struct trace_left *left;
 	size_t left_cnt, left_cap;
+	struct reach_block *asked;
+	size_t asked_cnt;
+	char asked_why[REACH_WHY_LEN]; /* not */
+	uint64_t reach_ns;
 };
 
 /* ---- the process ---- */
@@ -215,6 +220,7 @@ void traced__free(struct traced *t)
 	forget(t);
 	free(t->survivors);
 	free(t->left);
+	free(t->asked);
 	if (t->pid_fd > 0)
 		close(t->pid_fd);
 	free(t);
@@ -391,6 +397,36 @@ void traced__is_heir(struct traced *t)
 	t->is_heir = 1;
 }
 
+/* ---- references ---- */
+
+/* Blocks of this time only: what was carried may have been freed before, unseen. */
+static void take_asked(void *ctx, uint64_t addr, const struct seep_live *live)
+{
+	struct traced *t = ctx;
+	double now_s = clock__boot_ns() / 1e9, age_s = now_s - live->at_ns / 1e9;
+
+	if (live->at_ns < t->since_ns || age_s < YOUNG_SHARE * (now_s - t->start_s) ||
+	    t->asked_cnt == REACH_BLOCKS_MAX || live->kind == SEEP_ALLOC_MMAP ||
+	    live->kind == SEEP_ALLOC_MREMAP)
+		return;
+	t->asked[t->asked_cnt++] = (struct reach_block){
+		.addr = addr, .size_bytes = live->size_bytes, .at_ns = live->at_ns};
+}
+
+void traced__ask_references(struct traced *t, int stop_fd)
+{
+	uint64_t begin_ns = clock__ns(CLOCK_THREAD_CPUTIME_ID);
+
+	if (t->is_finished || !t->probe || t->asked)
+		return;
+	t->asked = calloc(REACH_BLOCKS_MAX, sizeof(*t->asked));
+	if (!t->asked || alloc_probe__live(t->probe, take_asked, t) ||
+	    reach__ask(t->pid, stop_fd, t->asked, t->asked_cnt, t->asked_why))
+		t->asked_cnt = 0;
+	sites__set_asked(t->sites, t->asked, t->asked_cnt);
+	t->reach_ns = clock__ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns;
+}
+
 /* ---- the end ---- */
 
 static void take_allocated(void *ctx, uint64_t stack_id, uint64_t bytes, double cnt)
@@ -460,6 +496,8 @@ static void collect_not_seen(struct traced *t)
 			 t->stats[SEEP_ALLOC_STAT_CHILDREN], alloc_probe__child_hit_ns(t->probe));
 	if (t->stack_err)
 		add_note(t, "some stacks: %s", strerror(-t->stack_err));
+	if (t->asked_why[0])
+		add_note(t, "whether anything still refers to its blocks: %s", t->asked_why);
 	for (i = 0; i < t->note_cnt; i++)
 		notes[i] = t->notes[i];
 	put_not_seen(t, notes);
@@ -572,6 +610,7 @@ int traced__result(struct traced *t, struct trace_process *ret_process)
 		.not_seen = t->not_seen,
 		.hits = t->hits,
 		.cost_ns = t->cost_ns,
+		.reach_ns = t->reach_ns,
 		.target_cpu_percent = cpu_percent(t),
 	};
 	int err = 0;

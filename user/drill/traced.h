@@ -32,6 +32,8 @@ int traced__next_child(struct traced *t, struct seep_child *ret_child);
 void traced__has_heir(struct traced *t, const struct seep_child *child);
 /* This is one: it ran for a while before there were probes. */
 void traced__is_heir(struct traced *t);
+/* Before it is left, while frees are seen: which of its blocks are referred to. */
+void traced__ask_references(struct traced *t, int stop_fd);
 /* Leave the process: detach, and take the last snapshot. Once. */
 int traced__finish(struct traced *t, double now_s, int ended);
 int traced__is_finished(const struct traced *t);

@@ -36,6 +36,7 @@
 #define OBJECTS_TOP  10
 #define GROWTH_SHARE 0.005 /* of one core's time for watching growth, at most half the budget */
 #define STARVED_MAX  10.0  /* a target with less than a tenth of a core counts as if it had that */
+#define REACH_SHARE  0.02 /* of a core, on average, for looking through its memory */
 #define EXPLAINED    0.5   /* of the growth by the allocators' sites: then they are enough */
 
 struct visit {
@@ -52,6 +53,7 @@ struct visit {
 	double on_s;	  /* of the last look */
 	double hit_share; /* cost while attached, as a share of what the target has (see below) */
 	uint64_t hits, cost_ns;
+	double next_reach_s; /* CLOCK_BOOTTIME: not before */
 	unsigned slices;
 };
 
@@ -125,6 +127,9 @@ static void enter_books(struct visit *v, const struct trace_process *p, int with
 	v->hits += p->hits;
 	v->cost_ns += p->cost_ns;
 	v->watched_s += p->duration_s;
+	v->on_s = fmax(v->on_s, p->duration_s);
+	if (p->reach_ns)
+		v->next_reach_s = now_s() + p->reach_ns / 1e9 / REACH_SHARE;
 	if (p->duration_s > 0)
 		v->hit_share = share_of(p);
 	for (line = p->not_seen; line && *line; line++)
@@ -203,8 +208,10 @@ static int run_slice(struct visit *v, double seconds, uint64_t sample_bytes, int
 	int err;
 
 	forget_after_exec(v);
-	if (with_sites)
+	if (with_sites) {
 		cfg.carried_cnt = carried(v, &cfg.carried);
+		cfg.asks_references = now_s() >= v->next_reach_s;
+	}
 	t = trace__new(&cfg);
 	if (!t)
 		return -ENOMEM;

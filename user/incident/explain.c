@@ -20,6 +20,10 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* How a class reads in a sentence, while it lasts and afterwards, and what to do about it. */
+#define LOST_ADVICE                                                                              \
+	"Look for what becomes of its result: a pointer that is overwritten, a path (of an error, "  \
+	"say) that does not free it, an owner that is freed without what it owns."
+
 /* clang-format off */
 static const struct {
 	const char *lasting;
@@ -218,6 +222,31 @@ static int is_growth(const json_t *site)
 	return allocator && !strcmp(allocator, "pagefault");
 }
 
+/* Proof, where there is any; that a block is referred to proves nothing. */
+static int is_lost(const json_t *site)
+{
+	const json_t *references = json_object_get(site, "references");
+	const char *verdict = json_string_value(json_object_get(site, "verdict"));
+	json_int_t asked = json_integer_value(json_object_get(references, "blocks"));
+	json_int_t lost = json_integer_value(json_object_get(references, "unreferenced"));
+
+	return lost && lost * 2 >= asked && verdict && !strcmp(verdict, "leak");
+}
+
+static void say_references(struct buf *b, const json_t *site)
+{
+	const json_t *references = json_object_get(site, "references");
+	json_int_t asked = json_integer_value(json_object_get(references, "blocks"));
+	json_int_t lost = json_integer_value(json_object_get(references, "unreferenced"));
+
+	if (is_lost(site))
+		buf__printf(b,
+			    "Nothing in its memory refers to %" JSON_INTEGER_FORMAT
+			    " of %" JSON_INTEGER_FORMAT
+			    " of them that were looked for, so it cannot free those any more. ",
+			    lost, asked);
+}
+
 /* The first site is the largest; its first frame with a function is where the code is. */
 static void say_site(struct buf *b, const struct incident *in)
 {
@@ -247,6 +276,7 @@ static void say_site(struct buf *b, const struct incident *in)
 		buf__printf(b, " (%s:%" JSON_INTEGER_FORMAT ")", file,
 			    json_integer_value(json_object_get(frame, "line")));
 	buf__puts(b, ". ");
+	say_references(b, site);
 }
 
 static void say_type(struct buf *b, const json_t *type, const char *what, const char *verb)
@@ -318,7 +348,8 @@ static void say_advice(struct buf *b, const struct incident *in)
 	if (is_open(in) && in->severity == SEVERITY_CRITICAL)
 		buf__puts(b, "Act soon: a restart that is planned costs less than being killed at "
 			     "the limit. ");
-	buf__printf(b, "%s ", classes[class_of(in)].advice);
+	buf__printf(b, "%s ", is_lost(json_array_get(in->sites, 0)) ? LOST_ADVICE :
+								      classes[class_of(in)].advice);
 }
 
 /* ---- memory errors ---- */

@@ -87,7 +87,6 @@ struct chunk {
 	uint64_t address;
 	size_t len;
 	unsigned char *bytes;
-	uint8_t present[CHUNK_BYTES / PAGE_MIN];
 };
 
 static int is_candidate(const struct map_region *r)
@@ -96,37 +95,15 @@ static int is_candidate(const struct map_region *r)
 	       (!*r->path || !strcmp(r->path, "[heap]") || !strncmp(r->path, "[anon:", 6));
 }
 
-/* One run of pages that are present. What went away meanwhile is left out. */
-static int read_run(struct heap *h, const struct memory *memory, struct chunk *c, size_t at,
-		    size_t len)
-{
-	int err = memory->read(memory->ctx, c->address + at, c->bytes + at, len);
-
-	if (err == -EFAULT) {
-		h->totals.unread_bytes += len;
-		memset(c->bytes + at, 0, len);
-		return 0;
-	}
-	h->totals.scanned_bytes += len;
-	return err;
-}
-
 static int fill_chunk(struct heap *h, struct remote *r, struct chunk *c)
 {
-	size_t page = remote__page_size(r), cnt = c->len / page, i, first;
-	struct memory memory = remote__memory(r);
-	uint64_t swapped = 0;
+	struct remote_seen seen = {0};
 	int err;
 
-	memset(c->bytes, 0, c->len);
-	err = remote__present(r, c->address, cnt, c->present, &swapped);
-	h->totals.swapped_bytes += swapped * page;
-	for (i = 0; i < cnt && !err; i++) {
-		for (first = i; i < cnt && c->present[i];)
-			i++;
-		if (i > first)
-			err = read_run(h, &memory, c, first * page, (i - first) * page);
-	}
+	err = remote__fill(r, c->address, c->bytes, c->len, REMOTE_PRESENT, &seen);
+	h->totals.scanned_bytes += seen.read_bytes;
+	h->totals.swapped_bytes += seen.swapped_bytes;
+	h->totals.unread_bytes += seen.unread_bytes;
 	return err;
 }
 
@@ -149,6 +126,18 @@ static int scan_chunk(struct heap *h, const struct chunk *c, pool_fn see)
 	return 0;
 }
 
+/* To the chunk that has the next page. */
+static int skip_hole(struct remote *r, uint64_t *at, uint64_t end)
+{
+	uint64_t next = *at;
+	int err = remote__skip_hole(r, &next, end);
+
+	if (next < end)
+		next &= ~(uint64_t)(CHUNK_BYTES - 1);
+	*at = next > *at ? next : *at;
+	return err;
+}
+
 static int scan_region(struct heap *h, struct remote *r, const struct map_region *region,
 		       struct chunk *c, pool_fn see)
 {
@@ -156,6 +145,9 @@ static int scan_region(struct heap *h, struct remote *r, const struct map_region
 	int err = 0;
 
 	for (at = region->start; at < region->end && !err; at = end) {
+		err = skip_hole(r, &at, region->end);
+		if (err || at == region->end)
+			break;
 		end = (at + CHUNK_BYTES) & ~(uint64_t)(CHUNK_BYTES - 1);
 		if (end > region->end)
 			end = region->end;
@@ -349,6 +341,10 @@ static void say_why(int err, const char *runtime, char *why)
 			 "%s keeps its objects elsewhere; CPython 3.8 and newer with the "
 			 "global lock is supported",
 			 runtime);
+	else if (err == -EFBIG)
+		snprintf(why, HEAP_WHY_LEN,
+			 "it maps more than 128 GiB, and this kernel does not tell what of that is "
+			 "used (Linux 6.7 does)");
 	else if (err == -ENODATA)
 		snprintf(why, HEAP_WHY_LEN,
 			 "%s does not use its own allocator there (PYTHONMALLOC=malloc?)", runtime);

@@ -28,13 +28,31 @@ void remote__close(struct remote *r);
 /* Valid as long as r. A read costs a system call. */
 struct memory remote__memory(struct remote *r);
 
+enum remote_pages {
+	REMOTE_PRESENT, /* all that are in memory */
+	REMOTE_ANON,	/* ...and no file's: of a private mapping those that were written to */
+};
+
+struct remote_seen {
+	uint64_t read_bytes;
+	uint64_t swapped_bytes; /* left out */
+	uint64_t unread_bytes;	/* were unmapped meanwhile, or are a device's */
+};
+
 /*
- * Which of cnt pages (of remote__page_size bytes) from address on are in memory: ret_present[i] is 1
- * or 0. Adds those in swap to *swapped. 0 or -errno.
+ * Where the next page is, from *address on and below end, that is in memory or in swap; end if there is
+ * none: a program may map terabytes of which it uses little. Before Linux 6.7, which tells this,
+ * *address stays, and after 256 GiB remote__fill says -EFBIG. 0 or -errno.
  */
-int remote__present(struct remote *r, uint64_t address, size_t cnt, uint8_t *ret_present,
-		    uint64_t *swapped);
-size_t remote__page_size(const struct remote *r);
+int remote__skip_hole(struct remote *r, uint64_t *address, uint64_t end);
+
+/*
+ * What is in memory of len bytes from address on, both multiples of a page; all else is zeros: what
+ * was never touched, and what *seen counts (it is added to). 0 or -errno. Two system calls for each
+ * 2 MiB or hole.
+ */
+int remote__fill(struct remote *r, uint64_t address, void *ret_bytes, size_t len,
+		 enum remote_pages which, struct remote_seen *seen);
 /* 1 if the process has ended since remote__open: its number may be another's. */
 int remote__has_ended(const struct remote *r);
 

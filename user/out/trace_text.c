@@ -175,12 +175,16 @@ static void put_growth(double bytes_per_hour, struct buf *out)
 
 static void put_ages(const struct site *s, struct buf *out)
 {
-	char oldest[UNIT_CAP], median[UNIT_CAP];
+	char oldest[UNIT_CAP], median[UNIT_CAP], references[SITE_EVIDENCE_LEN];
 
 	units__format_duration(s->oldest_age_s, oldest, sizeof(oldest));
 	units__format_duration(s->median_age_s, median, sizeof(median));
-	buf__printf(out, "   oldest %s, median %s, %llu sample%s\n   %s\n", oldest, median,
-		    (unsigned long long)s->samples, s->samples == 1 ? "" : "s", s->evidence);
+	buf__printf(out, "   oldest %s, median %s, %llu sample%s\n", oldest, median,
+		    (unsigned long long)s->samples, s->samples == 1 ? "" : "s");
+	if (site__ages(s))
+		buf__printf(out, "   %s\n", site__ages(s));
+	if (*site__say_references(s->asked, s->unreferred, references, sizeof(references)))
+		buf__printf(out, "   %s\n", references);
 }
 
 static void put_site(size_t number, const struct site *s, const struct trace_format_options *opt,

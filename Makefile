@@ -284,7 +284,7 @@ test-kill: all workloads
 # Kernels other than this one, in virtual machines; writes docs/kernels.md.
 .PHONY: test-vm
 test-vm: all
-	$(Q)$(MAKE) --no-print-directory kernel-tests workloads
+	$(Q)$(MAKE) --no-print-directory kernel-tests workloads build/tests/unit/test_reach
 	$(Q)tests/vm/run.sh
 
 # ---- arm64 --------------------------------------------------------------------------------

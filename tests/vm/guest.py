@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """guest.py - runs inside a guest of boot.sh: what this kernel can do with seep, row by row.
 
-    guest.py [PART]...      default: all but e2e
+    guest.py [PART]...      default: all but e2e, and few of the unit tests
 
 leak         the agent and `seep trace` beside a program that leaks
 NAME         tests/kernel/test_NAME
@@ -32,6 +32,7 @@ WORKLOADS = BUILD / "tests/workloads"
 CGROUP = pathlib.Path("/sys/fs/cgroup/seep-vm")
 STATE = "/run/seep-vm"
 SOCKET = f"{STATE}.sock"
+UNIT_TESTS = ("unit/reach",)  # of what the kernel tells of a process's memory
 E2E_GROUPS = "cli", "agent", "leaks"
 # bounds, not measures: the host may be busy, and then a guest stands still
 PROGRAM_TIMEOUT_S, COMMAND_TIMEOUT_S = 2400, 600
@@ -257,7 +258,7 @@ def without_btf():
 def main():
     os.environ["SEEP_SLOW"] = "1"
     tests = sorted(path.name[5:] for path in TESTS.glob("kernel/test_*") if not path.suffix)
-    parts = sys.argv[1:] or ["leak", "btf", *tests]
+    parts = sys.argv[1:] or ["leak", "btf", *tests, *UNIT_TESTS]
     began_s = time.time()
     tell_kernel()
     for part in parts:

@@ -18,7 +18,7 @@ all="5.10 6.1 6.12 6.18 newest 6.1-arm64"
 
 # the kernel ring, and the unit tests that qemu-user is no kernel for (see tests/arm64/run.sh)
 ARM64_PARTS="leak btf unit/cfi_libdw unit/elf_file unit/maps unit/notify unit/proc_scan
-unit/symbolizer unit/targets unit/unwind unit/who anon bounds cgroup foreign growth layout life load
+unit/reach unit/symbolizer unit/targets unit/unwind unit/who anon bounds cgroup foreign growth layout life load
 members poller alloc"
 
 missing() {

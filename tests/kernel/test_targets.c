@@ -367,13 +367,10 @@ static void run_alone(const struct odd *odd, char ret_line[128])
 }
 
 /* Before sessions (6.13) no call can be left alone: it would not survive. */
-static void skip_without_choice(const struct odd *odd, struct trace *t, struct program *p)
+static void skip_without_choice(const struct odd *odd)
 {
-	if (!odd->needs_choice || !strcmp(alloc_probe__mode(t->probe), "session"))
+	if (!odd->needs_choice || !strcmp(trace__newest_way(), "session"))
 		return;
-	kill(p->pid, SIGKILL);
-	trace__stop(t);
-	program__end(p);
 	print_message("[   SKIP   ] return probes cannot be declined on this kernel\n");
 	skip();
 }
@@ -388,12 +385,12 @@ static void an_odd_program_does_not_notice(void **state)
 	uint64_t leaked, lost;
 	int i, status;
 
+	skip_without_choice(odd);
 	run_alone(odd, alone);
 	program__start(&p, odd->program, odd->kind);
 	assert_string_equal(program__line(&p, watched), "ready\n");
 	for (i = 0; i < ODD_CYCLES; i++) {
 		come(&t, p.pid, &cfg, i == 0);
-		skip_without_choice(odd, &t, &p);
 		await_hits(t.probe, p.pid, 20);
 		alloc_probe__detach(t.probe);
 	}

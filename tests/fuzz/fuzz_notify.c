@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * fuzz_notify.c - what notifications say: a template, a NUL, and incidents in JSON, with all the
- * names in them. A template that is JSON with the places in strings stays JSON.
+ * names in them. Of incidents as they are a template that is JSON, with the places of names in strings,
+ * stays JSON.
  */
 #include "base/buf.h"
 #include "fuzz.h"
+#include "incident/incident.h"
 #include "out/notify_kind.h"
 
 #define SOUND "{\"text\":\"{{title}} {{ comm }} {{pod}}\",\"all\":{{json}}}"
@@ -23,7 +25,26 @@ static void expand(const char *text, const json_t *message, int is_sound)
 	buf__free(&out);
 }
 
-/* What the loop hands over is an array of objects that incident__to_json made. */
+/* The loop hands over what incident__to_json made: names are strings or null. */
+static void expand_as_told(const json_t *incident)
+{
+	struct incident *in;
+	json_t *message;
+	const char *why;
+
+	in = incident__from_json(incident, &why);
+	if (!in)
+		return;
+	message = notify_message__new("ops", "node", "none", 1.7e9,
+				      json_pack("[o]", incident__to_json(in, 1)), 1);
+	if (!message)
+		abort();
+	expand(SOUND, message, 1);
+	json_decref(message);
+	incident__free(in);
+}
+
+/* Of any shape. */
 static json_t *incidents_of(const char *text, size_t len)
 {
 	json_t *json = json_loadb(text, len, 0, NULL), *list = json_array();
@@ -53,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!message)
 			abort();
 		expand(text, message, 0);
-		expand(SOUND, message, 1);
+		expand_as_told(json_array_get(incidents, 0));
 		json_decref(message);
 	} else {
 		json_decref(incidents);

@@ -641,6 +641,22 @@ static void test_newer_schema_is_refused(void **state)
 	assert_int_equal(file_count("*.corrupt-*"), 0);
 }
 
+/* A damaged header: it took the agent to a migration that there is not. */
+static void test_a_version_that_cannot_be_is_damage(void **state)
+{
+	struct history *h = open_history();
+	const char *why = NULL;
+
+	put_numbered(h, 1, 0);
+	history__close(h);
+	run_sql("PRAGMA user_version = -16711681");
+	assert_int_equal(history__open(path, &h, &why), 0);
+	assert_non_null(strstr(why, "corrupt"));
+	assert_int_equal(file_count("*.corrupt-*[0-9]"), 1);
+	assert_int_equal(count(h), 0);
+	history__close(h);
+}
+
 static void test_busy_database_fails_and_recovers(void **state)
 {
 	struct history *h = open_history();
@@ -682,6 +698,7 @@ int main(void)
 		TEST(test_log_moves_along),
 		TEST(test_empty_file_is_a_new_history),
 		TEST(test_newer_schema_is_refused),
+		TEST(test_a_version_that_cannot_be_is_damage),
 		TEST(test_busy_database_fails_and_recovers),
 	};
 

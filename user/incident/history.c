@@ -174,6 +174,8 @@ static int user_version(sqlite3 *db, int *ret_version)
 	if (rc == SQLITE_ROW)
 		*ret_version = sqlite3_column_int(stmt, 0);
 	sqlite3_finalize(stmt);
+	if (rc == SQLITE_ROW && *ret_version < 0)
+		return -EBADMSG; /* nobody has written that */
 	return to_errno(rc);
 }
 

@@ -246,6 +246,17 @@ def fetch(port, path, method="GET"):
         return error.code, error.headers["Content-Type"], error.read().decode()
 
 
+def check_pipeline(port, count):
+    """Requests that come at once are answered one after the other, not one a second."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        request = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+        client.sendall(request * count)
+        got, end = b"", time.monotonic() + 10
+        while got.count(b"HTTP/1.1 200") < count and time.monotonic() < end:
+            got += client.recv(65536)
+    expect(got.count(b"HTTP/1.1 200") == count, f"{got.count(b'HTTP/1.1 200')} of {count} answers")
+
+
 def check_http(directory):
     """Port 0 picks a port and logs it; health, metrics, and nothing else, read-only."""
     with Agent(directory, "--listen", "127.0.0.1:0") as agent:
@@ -258,6 +269,7 @@ def check_http(directory):
         expect(polls and int(polls[1]) > 0, "no polls in /metrics")
         expect(fetch(port, "/../etc/passwd")[0] == 404, "an unknown path is not 404")
         expect(fetch(port, "/metrics", "POST")[0] == 405, "POST is not 405")
+        check_pipeline(port, 30)
         taken = Agent(directory / "other", "--listen", f"127.0.0.1:{port}")
         with taken:
             expect("going on without HTTP" in taken.log.read_text(), "a taken port is not told")

@@ -13,10 +13,12 @@
 #include <microhttpd.h>
 #include <utlist.h>
 
+#include "../base/clock.h"
 #include "http.h"
 #include "http_access.h"
 
 #define TICK_NS 1000000000ULL /* how often timeouts are looked after */
+#define TURN_NS 20000000ULL   /* then it is others' turn */
 
 /* In the order in which they last asked for something, or came. */
 struct client {
@@ -177,12 +179,18 @@ static enum MHD_Result send_body(struct MHD_Connection *c, unsigned status, cons
 
 /* ---- clients ----------------------------------------------------------------------------- */
 
+/* A client may have sent its next requests with the first: no event tells of those. */
 static void run(void *ctx, uint32_t epoll_events)
 {
+	uint64_t end_ns = clock__boot_ns() + TURN_NS;
+	MHD_UNSIGNED_LONG_LONG left_ms;
 	struct http *h = ctx;
 
 	(void)epoll_events;
-	MHD_run(h->daemon);
+	do
+		MHD_run(h->daemon);
+	while (MHD_get_timeout(h->daemon, &left_ms) == MHD_YES && !left_ms &&
+	       clock__boot_ns() < end_ns);
 }
 
 /* The library closes it at its next run. */

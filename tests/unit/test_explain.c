@@ -137,6 +137,16 @@ static void set_site(int count, int line)
 	assert_non_null(in->sites);
 }
 
+static void set_references(const char *verdict, int unreferenced, int blocks)
+{
+	json_t *site = json_array_get(in->sites, 0);
+
+	json_object_set_new(site, "verdict", json_string(verdict));
+	json_object_set_new(site, "references",
+			    json_pack("{s:i,s:i}", "blocks", blocks, "unreferenced",
+				      unreferenced));
+}
+
 static void test_site(void **state)
 {
 	expect_not("was allocated by");
@@ -144,6 +154,14 @@ static void test_site(void **state)
 	expect("The largest part, 5.0 MiB in 1 block, was allocated by leak_here (a.c:42). ");
 	set_site(11, 42);
 	expect("5.0 MiB in 11 blocks, was");
+	expect_not("Nothing in its memory refers");
+	set_references("leak", 9, 10);
+	expect("Nothing in its memory refers to 9 of 10 of them that were looked for");
+	expect("Look for what becomes of its result");
+	set_references("cache", 9, 10);
+	expect_not("Nothing in its memory refers");
+	set_references("leak", 4, 10);
+	expect_not("Nothing in its memory refers");
 	json_object_set_new(json_array_get(in->sites, 0), "allocator", json_string("pagefault"));
 	expect("The largest part, 5.0 MiB, came to life in leak_here (a.c:42). ");
 }

@@ -30,11 +30,17 @@ static struct site site(unsigned where, double bytes)
 		.allocated_bytes = NAN,
 		.allocated_count = NAN,
 		.growth_bytes_per_hour = NAN,
+		.evidence = "too short",
 		.allocator = "glibc",
 		.samples = 5,
 		.frames = &frames[where],
 		.frame_cnt = 1,
 	};
+}
+
+static const char *verdict_in(const json_t *list)
+{
+	return json_string_value(json_object_get(json_array_get(list, 0), "verdict"));
 }
 
 static double number(const json_t *list, size_t i, const char *name)
@@ -122,6 +128,31 @@ static void test_smallest_makes_room(void **state)
 }
 
 /* An interval that is open above has no number. */
+/* Two slices and six samples are too few for ages; five lost blocks of eight are not. */
+static void test_what_nothing_refers_to_leaks(void **state)
+{
+	struct ledger *l = ledger__new();
+	struct site s = site(1, 1000);
+	const json_t *told;
+	json_t *list;
+
+	s.asked = 4;
+	s.unreferred = 2;
+	assert_int_equal(ledger__add(l, &s, 1, 30), 0);
+	list = ledger__to_json(l, 10);
+	assert_string_equal(verdict_in(list), "unknown");
+	json_decref(list);
+	s.unreferred = 3;
+	assert_int_equal(ledger__add(l, &s, 1, 30), 0);
+	list = ledger__to_json(l, 10);
+	assert_string_equal(verdict_in(list), "leak");
+	told = json_object_get(json_array_get(list, 0), "references");
+	assert_int_equal(json_integer_value(json_object_get(told, "blocks")), 8);
+	assert_int_equal(json_integer_value(json_object_get(told, "unreferenced")), 5);
+	json_decref(list);
+	ledger__free(l);
+}
+
 static void test_unknown_is_null(void **state)
 {
 	struct site s = site(1, 100);
@@ -329,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_frees_tell_leak_from_cache),
 		cmocka_unit_test(test_frees_between_slices_count),
 		cmocka_unit_test(test_followed_blocks_are_bounded),
+		cmocka_unit_test(test_what_nothing_refers_to_leaks),
 		cmocka_unit_test(test_drill_ends_at_once),
 		cmocka_unit_test(test_drill_moves_on),
 		cmocka_unit_test(test_drill_knows_a_reused_pid),

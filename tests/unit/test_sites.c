@@ -223,6 +223,53 @@ static void test_growth_and_verdict(void **state)
 	sites__free(s);
 }
 
+static void add_block(struct sites *s, uint64_t addr, uint64_t at_ns)
+{
+	const struct seep_live live = {
+		.size_bytes = 10, .weight_bytes = 10, .at_ns = at_ns, .stack_id = 1,
+	};
+
+	sites__add_live(s, addr, &live);
+}
+
+/* Counted are blocks that were asked about and are there still, not what has their address now. */
+static void test_references(void **state)
+{
+	const struct reach_block asked[] = {
+		{0x1000, 10, 101000000000, 0}, {0x2000, 10, 101000000000, 1},
+		{0x3000, 10, 101000000000, 0}, {0x4000, 10, 101000000000, 0},
+		{0x5000, 10, 101000000000, 0}, {0x6000, 10, 101000000000, 0},
+		{0x7000, 10, 101000000000, 0},
+	};
+	struct sites *s = new_sites(0, 0);
+	const struct site *site;
+	size_t cnt, i;
+
+	(void)state;
+	add_stack(s, 1, leak_chain, 3);
+	sites__set_asked(s, asked, 7);
+	sites__begin_snapshot(s, 110);
+	for (i = 0; i < 6; i++)
+		add_block(s, asked[i].addr, asked[i].at_ns);
+	add_block(s, asked[6].addr, asked[6].at_ns + 1);
+	add_block(s, 0x8000, asked[0].at_ns);
+	sites__end_snapshot(s);
+	site = result(s, &cnt);
+	assert_int_equal(cnt, 1);
+	assert_int_equal(site->asked, 6);
+	assert_int_equal(site->unreferred, 5);
+	assert_int_equal(site->verdict, SITE_LEAK);
+	assert_null(site__ages(site));
+	sites__begin_snapshot(s, 111);
+	add_block(s, asked[0].addr, asked[0].at_ns);
+	sites__end_snapshot(s);
+	site = result(s, &cnt);
+	assert_int_equal(site->asked, 1);
+	assert_int_equal(site->verdict, SITE_UNKNOWN);
+	assert_non_null(site__ages(site));
+	sites__free(s);
+}
+
 static void test_lost_stacks(void **state)
 {
 	struct sites *s = new_sites(0, 0);
@@ -350,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_ages),
 		cmocka_unit_test(test_min_age),
 		cmocka_unit_test(test_growth_and_verdict),
+		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_lost_stacks),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_allocated),

@@ -595,6 +595,7 @@ int seep_return(struct pt_regs *ctx)
 SEC("uprobe")
 int seep_new(struct pt_regs *ctx)
 {
+	use_own_stack(ctx, &seep_nowhere);
 	on_entry(ctx);
 	return 0;
 }
@@ -624,6 +625,7 @@ int seep_free(struct pt_regs *ctx)
 	u64 site = site_of(ctx), addr = argument(ctx, site, 0);
 	struct seep_live live;
 
+	use_own_stack(ctx, &seep_nowhere);
 	if (!is_target())
 		return 0;
 	count_hit(site);

@@ -436,7 +436,7 @@ static void by_signals(int leaks)
 
 	if (leaks)
 		signals_leak = 1;
-	for (i = 0; i < 50 || signals_got == before || signals_leak; i++) {
+	for (i = 0; i < 50 || signals_got == before || signals_leak || !signal_rounds; i++) {
 		pthread_kill(signalled, SIGUSR1);
 		sleep_s(1e-5);
 	}

@@ -22,6 +22,7 @@ if [ "$(id -u)" -eq 0 ]; then
 	run build/bench/alloc "$@"
 	run build/bench/stacks
 	run build/bench/symbols
+	run bench/references.py
 else
 	echo "== the costs of watching are measured as root only: sudo make bench" >&2
 fi

@@ -2,12 +2,11 @@
 /* objects.c - see objects.h. */
 #include <math.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "../base/clock.h"
-#include "../base/fs.h"
 #include "../lang/heap.h"
+#include "../lang/remote.h"
 #include "objects.h"
 
 #define AGENT_SHARE 0.02	 /* of a core, on average, for looking */
@@ -46,23 +45,13 @@ void objects__free(struct objects *o)
 	free(o);
 }
 
-static int is_too_large(pid_t pid)
-{
-	char path[64], text[4096];
-	uint64_t kib;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	return fs__read(path, text, sizeof(text)) <= 0 || !fs__find_u64(text, "RssAnon", &kib) ||
-	       kib > ANON_MAX >> 10;
-}
-
 void objects__look(struct objects *o)
 {
 	double now_s = clock__boot_ns() / 1e9, paid_s = clock__ns(CLOCK_THREAD_CPUTIME_ID) / 1e9;
 	char why[HEAP_WHY_LEN];
 	struct heap *h;
 
-	if (o->is_hopeless || now_s < o->next_s || is_too_large(o->pid))
+	if (o->is_hopeless || now_s < o->next_s || remote__anon_bytes(o->pid) > ANON_MAX)
 		return;
 	if (heap__take(o->pid, &h, why)) {
 		o->is_hopeless = !o->first;

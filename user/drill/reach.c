@@ -303,6 +303,8 @@ static int look_twice(struct reach *r)
 	struct remote *remote = NULL;
 	int err = remote__open(r->pid, &remote);
 
+	if (!err && remote__anon_bytes(r->pid) > READ_MAX)
+		err = remote__has_ended(remote) ? -ESRCH : -EFBIG;
 	if (!err)
 		err = look(r, remote);
 	if (!err && unreferred(r))

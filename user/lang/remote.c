@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "../base/fs.h"
 #include "remote.h"
 
 #define PAGES_AT_ONCE 512
@@ -41,6 +42,17 @@ struct remote {
 	int cannot_skip;
 	uint64_t untold_bytes; /* looked at page by page */
 };
+
+uint64_t remote__anon_bytes(pid_t pid)
+{
+	char path[64], text[4096];
+	uint64_t kib;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	if (fs__read(path, text, sizeof(text)) <= 0 || !fs__find_u64(text, "RssAnon", &kib))
+		return UINT64_MAX;
+	return kib << 10;
+}
 
 int remote__open(pid_t pid, struct remote **ret_remote)
 {

@@ -20,6 +20,9 @@ struct memory {
 	int (*read)(void *ctx, uint64_t address, void *ret_bytes, size_t len);
 };
 
+/* How much there is that is its own, by /proc/PID/status; UINT64_MAX: not known. */
+uint64_t remote__anon_bytes(pid_t pid);
+
 struct remote;
 
 /* 0; -ESRCH no such process, -EPERM (CAP_SYS_PTRACE), -errno. */

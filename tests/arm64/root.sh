@@ -49,6 +49,7 @@ done
 mkdir -p "$root"/{proc,sys,dev,run,tmp,root,var/tmp,etc,ro,rw}
 [ -e "$root/etc/passwd" ] || echo 'root:x:0:0:root:/root:/bin/bash' >"$root/etc/passwd"
 [ -e "$root/etc/group" ] || echo 'root:x:0:' >"$root/etc/group"
+# shellcheck disable=SC2012 # names of packages' programs
 [ -e "$root/usr/bin/python3" ] || ln -s "$(basename "$(ls "$root"/usr/bin/python3.?* | head -n 1)")" \
 	"$root/usr/bin/python3"
 rm -rf "$apt/cache"

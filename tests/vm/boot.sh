@@ -91,8 +91,10 @@ make_guest "$@"
 
 # ---- the machine --------------------------------------------------------------------------
 
+# shellcheck disable=SC2012 # the names of two known files
 virtiofsd=$(command -v virtiofsd || ls /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd 2>/dev/null |
 	head -n 1)
+# shellcheck disable=SC2317 # run by the bash below
 share() {
 	if [ "$root" != / ]; then # in a mount namespace of its own
 		mkdir -p "$root$here" && mount --bind "$here" "$root$here"

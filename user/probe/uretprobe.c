@@ -14,6 +14,7 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -55,7 +56,7 @@ static void run_child(void)
 	    refuse())
 		_exit(1);
 	syscall(NR_URETPROBE);
-	_exit(!sigills);
+	_exit(sigills ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 static int child_passes(void)

@@ -9,6 +9,11 @@ import subprocess
 from harness import LEASH, ROOT, SEEP, Skip, check_shape, expect, need_root, run, wait_for
 
 PROGRAM = ROOT / "tests/workloads/objects.py"
+TERABYTES = """import mmap, time
+m = [mmap.mmap(-1, 1 << 43, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000) for _ in range(4)]
+m[2][1 << 42] = 1
+print("ready", flush=True)
+time.sleep(600)"""
 EXACT = {"Slotted": 10007, "Session": 5003, "Failure": 1009}
 
 
@@ -88,6 +93,20 @@ def check_undisturbed(interpreter):
         expect(resident() == before, f"{before} pages before, {resident()} after")
 
 
+def check_terabytes(interpreter):
+    """Mappings of 32 TiB of which hardly a page is used: page by page it would take hours."""
+    with subprocess.Popen([*LEASH, interpreter, "-c", TERABYTES], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            expect(process.stdout.readline() == "ready\n", "the program does not run")
+            answer = run([SEEP, "heap", "-p", process.pid, "--json"], 60)
+        finally:
+            process.kill()
+    if "Linux 6.7" in answer.stderr:
+        raise Skip(f"this kernel does not tell holes: {answer.stderr}")
+    expect(answer.returncode == 0, f"exit {answer.returncode}: {answer.stderr}")
+    expect(row(json.loads(answer.stdout), "str")["objects"] > 100, answer.stdout)
+
+
 def complains(pid, code, text):
     answer = run([SEEP, "heap", "-p", pid])
     expect(answer.returncode == code and text in answer.stderr, f"exit {answer.returncode}: {answer.stderr}")
@@ -115,6 +134,7 @@ def run_all(results, _directory):
             raise Skip("no CPython in /usr/bin or /usr/local/bin")
     for name, check in (("what piles up is on top", check_growth), ("in words", check_text),
                         ("the program is not disturbed", check_undisturbed),
+                        ("a program that maps terabytes", check_terabytes),
                         ("what cannot be looked at", check_complaints)):
         with results.case(f"heap: {name}"):
             if not found:

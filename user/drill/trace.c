@@ -19,6 +19,7 @@
 #define MAINTAIN_S .1
 #define PROGRESS_S 1.0
 #define SNAPSHOT_MIN_S 1.0
+#define ASK_MAX_S 10.0 /* for looking through memories, before the last is begun */
 #define CHILDREN_MAX 256
 #define CHILD_MIN_S .1 /* what ends sooner, or is about to run another program, is not worth it */
 
@@ -261,12 +262,17 @@ static int was_stopped(int stop_fd)
 
 static void ask_references(struct trace *t, int stop_fd)
 {
+	double end_s = now_s() + ASK_MAX_S;
 	int i;
 
 	if (t->cfg.asks_when_stopped)
 		stop_fd = -1;
-	for (i = 0; i < t->cnt && !was_stopped(stop_fd); i++)
-		traced__ask_references(t->traced[i], stop_fd);
+	for (i = 0; i < t->cnt && !was_stopped(stop_fd); i++) {
+		if (now_s() < end_s)
+			traced__ask_references(t->traced[i], stop_fd);
+		else
+			traced__ask_nothing(t->traced[i], "the other processes took the time");
+	}
 }
 
 int trace__run(struct trace *t, int stop_fd, trace_progress_fn fn, void *ctx)

@@ -427,6 +427,11 @@ void traced__ask_references(struct traced *t, int stop_fd)
 	t->reach_ns = clock__ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns;
 }
 
+void traced__ask_nothing(struct traced *t, const char *why)
+{
+	snprintf(t->asked_why, sizeof(t->asked_why), "%s", why);
+}
+
 /* ---- the end ---- */
 
 static void take_allocated(void *ctx, uint64_t stack_id, uint64_t bytes, double cnt)

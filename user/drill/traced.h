@@ -34,6 +34,8 @@ void traced__has_heir(struct traced *t, const struct seep_child *child);
 void traced__is_heir(struct traced *t);
 /* Before it is left, while frees are seen: which of its blocks are referred to. */
 void traced__ask_references(struct traced *t, int stop_fd);
+/* Or why that is left out. */
+void traced__ask_nothing(struct traced *t, const char *why);
 /* Leave the process: detach, and take the last snapshot. Once. */
 int traced__finish(struct traced *t, double now_s, int ended);
 int traced__is_finished(const struct traced *t);

@@ -273,10 +273,10 @@ static const int command_calls[] = {
 /* LeakSanitizer stops the threads with it when a program ends. */
 static int refuse_ptrace(scmp_filter_ctx ctx, uint32_t refuse)
 {
-	const struct scmp_arg_cmp to_be_traced = SCMP_A0(SCMP_CMP_EQ, PTRACE_TRACEME, 0);
-
-	return IS_SANITIZED ? seccomp_rule_add(ctx, refuse, SCMP_SYS(ptrace), 1, to_be_traced)
-			    : seccomp_rule_add(ctx, refuse, SCMP_SYS(ptrace), 0);
+	if (!IS_SANITIZED)
+		return seccomp_rule_add(ctx, refuse, SCMP_SYS(ptrace), 0);
+	return seccomp_rule_add(ctx, refuse, SCMP_SYS(ptrace), 1,
+				SCMP_A0(SCMP_CMP_EQ, PTRACE_TRACEME, 0));
 }
 
 int confine__guard(int may_exec)

@@ -228,7 +228,7 @@ static int migrate_to(sqlite3 *db, int version)
 
 static int migrate(sqlite3 *db)
 {
-	int version, err;
+	int version = 0, err;
 
 	err = user_version(db, &version);
 	while (!err && version < SCHEMA_VERSION)
@@ -248,7 +248,7 @@ static const char settings_sql[] =
 
 static int prepare(struct history *h, const char **ret_why)
 {
-	int version, err;
+	int version = 0, err;
 
 	err = user_version(h->db, &version);
 	if (err)

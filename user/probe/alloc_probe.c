@@ -774,7 +774,7 @@ unsigned alloc_probe__child_hit_ns(const struct alloc_probe *p)
 /* Traps by what they were measured to cost, and an estimate for each sample. */
 uint64_t alloc_probe__cost_ns(struct alloc_probe *p, uint64_t *ret_hits)
 {
-	uint64_t stats[SEEP_ALLOC_STAT_CNT], stepped;
+	uint64_t stats[SEEP_ALLOC_STAT_CNT] = {0}, stepped;
 
 	alloc_probe__stats(p, stats);
 	stepped = stats[SEEP_ALLOC_STAT_STEPPED_HITS];

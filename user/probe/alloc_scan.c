@@ -343,12 +343,14 @@ void alloc_scan__run(int sock)
 	struct buf question = {}, answer = {};
 	uint32_t type;
 
-	if (!s || session__next(sock, &type, &question) || question.len != sizeof(s->question))
+	if (!s || session__next(sock, &type, &question) || question.len != sizeof(s->question)) {
+		free(s);
 		return;
+	}
 	memcpy(&s->question, question.data, sizeof(s->question));
 	s->opener = session__opener(&asker);
 	s->found.err = -scan(s);
 	buf__append(&answer, &s->found, sizeof(s->found));
 	session__answer(sock, type, &answer);
-	/* the process ends with it, and so does all that it holds */
+	free(s); /* what else it holds ends with the process */
 }

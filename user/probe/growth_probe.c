@@ -250,7 +250,7 @@ void growth_probe__stats(struct growth_probe *p, uint64_t ret_stats[SEEP_GROWTH_
 
 uint64_t growth_probe__cost_ns(struct growth_probe *p)
 {
-	uint64_t stats[SEEP_GROWTH_STAT_CNT];
+	uint64_t stats[SEEP_GROWTH_STAT_CNT] = {0};
 
 	growth_probe__stats(p, stats);
 	return stats[SEEP_GROWTH_STAT_EVENTS] * EVENT_NS + stats[SEEP_GROWTH_STAT_STEP_NS];

@@ -166,7 +166,7 @@ static void read_branch(struct cursor *c, struct insn_x86 *in, size_t bytes)
 		return;
 	}
 	d8 = c->code[c->at];
-	in->displacement = d8;
+	in->displacement = d8; /* with its sign: NOLINT(bugprone-signed-char-misuse) */
 	if (bytes == 4)
 		memcpy(&in->displacement, c->code + c->at, 4);
 	c->at += bytes;

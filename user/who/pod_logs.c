@@ -165,7 +165,7 @@ static bool split(char *text, char *parts[PARTS])
 
 static bool splits(const char *text, size_t len)
 {
-	char copy[NAME_MAX + 1], *parts[PARTS];
+	char copy[NAME_MAX + 1], *parts[PARTS] = {0};
 
 	if (len > NAME_MAX)
 		return false;
@@ -203,7 +203,7 @@ static bool container_key(struct name *name)
 static void read_pod(struct pod_logs *pl, struct container *c)
 {
 	const char *text = find(pl, &pl->pods, c->pod_uid);
-	char copy[NAME_MAX + 1], *parts[PARTS];
+	char copy[NAME_MAX + 1], *parts[PARTS] = {0};
 
 	if (!text)
 		return;
@@ -216,7 +216,7 @@ static void read_pod(struct pod_logs *pl, struct container *c)
 static void read_container(struct pod_logs *pl, struct container *c)
 {
 	const char *text = find(pl, &pl->containers, c->id);
-	char copy[NAME_MAX + 1], *parts[PARTS];
+	char copy[NAME_MAX + 1], *parts[PARTS] = {0};
 
 	if (!text)
 		return;

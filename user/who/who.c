@@ -226,6 +226,7 @@ static void find_container(struct who *w, struct cgroup *cg)
 		return;
 	if (cg->parent && cg->parent->container) {
 		container__parse_path(cg->parent->path, &of_parent);
+		/* both were cleared whole: NOLINTNEXTLINE(bugprone-*) */
 		if (!memcmp(&c, &of_parent, sizeof(c)))
 			cg->container = cg->parent->container;
 	}

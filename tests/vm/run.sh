@@ -8,7 +8,8 @@
 # written to docs/kernels.md, too. What the guests said is in VM_CACHE/KERNEL.log. An arm64 kernel is
 # left out where there is no root file system for it (`make deps-arm64`). Exits 1 when a cell says
 # FAILED or a guest did not come to its end. VM_PARTS are parts of guest.py, VM_NICE (19) is for the
-# guests. They take some ten minutes of CPU time each, and as long as the machine leaves them.
+# guests. They take ten to thirty minutes of CPU time each, and as long as the machine leaves
+# them; on a busy one VM_TIMEOUT_S (5400) may be too short.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 cache=${VM_CACHE:-$HOME/.cache/seep-vm}

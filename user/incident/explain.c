@@ -222,24 +222,25 @@ static int is_growth(const json_t *site)
 	return allocator && !strcmp(allocator, "pagefault");
 }
 
-/* Proof, where there is any; that a block is referred to proves nothing. */
-static int is_lost(const json_t *site)
+/*
+ * How many of its blocks, of so many that were looked for, nothing refers to; 0 unless that is proof. That
+ * blocks are referred to proves nothing.
+ */
+static json_int_t lost_blocks(const json_t *site, json_int_t *ret_asked)
 {
 	const json_t *references = json_object_get(site, "references");
 	const char *verdict = json_string_value(json_object_get(site, "verdict"));
-	json_int_t asked = json_integer_value(json_object_get(references, "blocks"));
 	json_int_t lost = json_integer_value(json_object_get(references, "unreferenced"));
 
-	return lost && lost * 2 >= asked && verdict && !strcmp(verdict, "leak");
+	*ret_asked = json_integer_value(json_object_get(references, "blocks"));
+	return lost * 2 >= *ret_asked && verdict && !strcmp(verdict, "leak") ? lost : 0;
 }
 
 static void say_references(struct buf *b, const json_t *site)
 {
-	const json_t *references = json_object_get(site, "references");
-	json_int_t asked = json_integer_value(json_object_get(references, "blocks"));
-	json_int_t lost = json_integer_value(json_object_get(references, "unreferenced"));
+	json_int_t asked, lost = lost_blocks(site, &asked);
 
-	if (is_lost(site))
+	if (lost)
 		buf__printf(b,
 			    "Nothing in its memory refers to %" JSON_INTEGER_FORMAT
 			    " of %" JSON_INTEGER_FORMAT
@@ -345,11 +346,14 @@ static void say_not_seen(struct buf *b, const struct incident *in)
 
 static void say_advice(struct buf *b, const struct incident *in)
 {
+	json_int_t asked;
+
 	if (is_open(in) && in->severity == SEVERITY_CRITICAL)
 		buf__puts(b, "Act soon: a restart that is planned costs less than being killed at "
 			     "the limit. ");
-	buf__printf(b, "%s ", is_lost(json_array_get(in->sites, 0)) ? LOST_ADVICE :
-								      classes[class_of(in)].advice);
+	buf__printf(b, "%s ", lost_blocks(json_array_get(in->sites, 0), &asked) ?
+				      LOST_ADVICE :
+				      classes[class_of(in)].advice);
 }
 
 /* ---- memory errors ---- */

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,4 +159,11 @@ int fs__find_u64(const char *text, const char *key, uint64_t *ret_value)
 			p++;
 	}
 	return 0;
+}
+
+int fs__is_readable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
 }

@@ -26,5 +26,7 @@ int fs__write_atomic(const char *path, const void *data, size_t len, mode_t mode
 int fs__mkdir_p(const char *path, mode_t mode);
 /* Find "key value" lines as in memory.stat or /proc/PID/status ("key:\t123 kB"). 1 if found. */
 int fs__find_u64(const char *text, const char *key, uint64_t *ret_value);
+/* Is there something to read, or an end, now? Never waits; -1 is never readable. */
+int fs__is_readable(int fd);
 
 #endif /* SEEP_BASE_FS_H */

@@ -8,12 +8,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/fs.h"
 #include "../lang/remote.h"
 #include "../sym/maps.h"
 #include "reach.h"
@@ -169,13 +169,6 @@ static void even_out(struct reach *r)
 
 /* ---- where to look ----------------------------------------------------------------------- */
 
-static int is_stopped(const struct reach *r)
-{
-	struct pollfd stop = {.fd = r->stop_fd, .events = POLLIN};
-
-	return poll(&stop, 1, 0) > 0;
-}
-
 /* What can be written or was: a page of code or constants that is no file's any more, too. */
 static int can_hold(const struct map_region *m)
 {
@@ -201,7 +194,7 @@ static int scan_region(struct reach *r, struct remote *remote, const struct map_
 			return -EFBIG;
 		if (r->seen.swapped_bytes)
 			return -ENODATA;
-		if (is_stopped(r))
+		if (fs__is_readable(r->stop_fd))
 			return -ECANCELED;
 	}
 	return err;

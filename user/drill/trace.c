@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../base/clock.h"
+#include "../base/fs.h"
 #include "cohort.h"
 #include "traced.h"
 
@@ -252,14 +253,6 @@ static int turn(struct trace *t, int stop_fd, trace_progress_fn fn, void *ctx)
 	return err ? err : 1;
 }
 
-/* 1: stop_fd, not the time, was the end. */
-static int was_stopped(int stop_fd)
-{
-	struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
-
-	return poll(&stop, 1, 0) > 0;
-}
-
 static void ask_references(struct trace *t, int stop_fd)
 {
 	double end_s = now_s() + ASK_MAX_S;
@@ -267,7 +260,7 @@ static void ask_references(struct trace *t, int stop_fd)
 
 	if (t->cfg.asks_when_stopped)
 		stop_fd = -1;
-	for (i = 0; i < t->cnt && !was_stopped(stop_fd); i++) {
+	for (i = 0; i < t->cnt && !fs__is_readable(stop_fd); i++) {
 		if (now_s() < end_s)
 			traced__ask_references(t->traced[i], stop_fd);
 		else

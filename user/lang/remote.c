@@ -2,7 +2,6 @@
 /* remote.c - see remote.h: process_vm_readv for the bytes, /proc/PID/pagemap for what is present. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,7 +198,5 @@ int remote__fill(struct remote *r, uint64_t address, void *ret_bytes, size_t len
 
 int remote__has_ended(const struct remote *r)
 {
-	struct pollfd p = {.fd = r->pid_fd, .events = POLLIN};
-
-	return poll(&p, 1, 0) == 1;
+	return fs__is_readable(r->pid_fd);
 }
